@@ -31,6 +31,15 @@ inline int thread_count() {
 #endif
 }
 
+/// The number of this thread inside a parallel loop, 0 .. thread_count() - 1.
+inline int thread_index() {
+#if defined(_OPENMP)
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
 /// f(i) for i in [0, n), handed out one by one. Each i must write its own outputs only.
 template <class F>
 void parallel_for(index n, F&& f) {

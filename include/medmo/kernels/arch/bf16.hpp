@@ -1,0 +1,72 @@
+// bf16 rows: rounding f32 to bf16, and the sixteen-lane product of bf16 pairs that xsimd lacks.
+//   lane i: acc += a[2i+1] b[2i+1], then acc += a[2i] b[2i]   (the order of VDPBF16PS; each step one rounding)
+#pragma once
+
+#include <cstring>
+
+#include "../simd.hpp"
+
+#if defined(__AVX512BF16__) && defined(__AVX512F__)
+#include <immintrin.h>
+#define MEDMO_AVX512_BF16 1
+#else
+#define MEDMO_AVX512_BF16 0
+#endif
+
+namespace medmo::inline MEDMO_ABI::kernels::arch {
+
+/// out[i] = bf16(x[i]), i < n. Round to nearest even.
+inline void round_to_bf16(float const* x, bf16* out, index n) {
+  index i = 0;
+#if MEDMO_AVX512_BF16
+  for (; i + 16 <= n; i += 16) {
+    auto b = _mm512_cvtneps_pbh(_mm512_loadu_ps(x + i));
+    std::memcpy(static_cast<void*>(out + i), &b, 32);
+  }
+#endif
+  for (; i < n; ++i) out[i] = bf16(x[i]);
+}
+
+/// Thirty-two bf16 numbers as sixteen pairs.
+struct bf16x32 {
+#if MEDMO_AVX512_BF16
+  __m512i bits;
+  static bf16x32 load(bf16 const* p) { return {_mm512_loadu_si512(p)}; }
+#else
+  f32x16 even, odd;
+  static bf16x32 load(bf16 const* p) {
+    alignas(64) std::uint32_t pairs[16], low[16];
+    std::memcpy(pairs, static_cast<void const*>(p), 64);
+    for (int i = 0; i < 16; ++i) {
+      low[i] = pairs[i] << 16;
+      pairs[i] &= 0xffff0000u;
+    }
+    alignas(64) float f[16];
+    bf16x32 r;
+    std::memcpy(f, low, 64);
+    r.even = f32x16::load(f);
+    std::memcpy(f, pairs, 64);
+    r.odd = f32x16::load(f);
+    return r;
+  }
+#endif
+  /// The first n numbers, 0 <= n < 32; the rest are zero.
+  static bf16x32 load_first(bf16 const* p, index n) {
+    alignas(64) bf16 lanes[32] = {};
+    for (index i = 0; i < n; ++i) lanes[i] = p[i];
+    return load(lanes);
+  }
+};
+
+inline f32x16 multiply_add(bf16x32 const& a, bf16x32 const& b, f32x16 const& acc) {
+#if MEDMO_AVX512_BF16
+  static_assert(f32x16::count == 1);
+  f32x16 r;
+  r.part[0] = _mm512_dpbf16_ps(acc.part[0], reinterpret_cast<__m512bh>(a.bits), reinterpret_cast<__m512bh>(b.bits));
+  return r;
+#else
+  return fma(a.even, b.even, fma(a.odd, b.odd, acc));
+#endif
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels::arch

@@ -1,0 +1,134 @@
+// Products of activations with stored weights, y = x W^T (+ bias), the operation that nearly all time goes to.
+// bf16 weights multiply bf16-rounded activations; f32 weights multiply f32. Sums are f32 in one defined order (the
+// canonical dot, or the AMX order on machines that have it), so bits do not depend on rows at a time or on threads.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "../core/error.hpp"
+#include "../core/parallel.hpp"
+#include "arch/amx_product.hpp"
+#include "dot.hpp"
+#include "tensor_view.hpp"
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+enum class store { assign, accumulate };
+
+/// One weight of a fused region: out[t, o] = or += w[o] . x[t] + bias[o].
+struct product {
+  stored_matrix w;                ///< [O, K], f32 or bf16
+  mutable_view<float> out;        ///< [T, O]
+  float const* bias = nullptr;    ///< [O] or none
+  store how = store::assign;
+};
+
+namespace detail {
+inline constexpr index scratch_align = 64;
+constexpr index pad(index bytes) { return (bytes + scratch_align - 1) / scratch_align * scratch_align; }
+
+/// Both rules of the epilogue in one place: sum, then bias, then what stood there.
+inline void emit(product const& p, index t, index o, float const* line, index n) {
+  float* out = const_cast<float*>(p.out.data()) + t * p.out.outerStride() + o;
+  for (index i = 0; i < n; ++i) {
+    float y = p.bias ? line[i] + p.bias[o + i] : line[i];
+    out[i] = p.how == store::accumulate ? out[i] + y : y;
+  }
+}
+
+template <int R, int C, class T>
+void dot_block(T const* x, index x_stride, index t_rows, product const& p, index first, index last) {
+  index k = p.w.cols;
+  alignas(64) float tile[R * C];
+  auto one = [&]<int r, int c>(index t, index o) {
+    dot_tile<r, c>(x + t * x_stride, x_stride, p.w.row<T>(o), k, k, tile, C);
+    for (index i = 0; i < r; ++i) emit(p, t + i, o, tile + i * C, c);
+  };
+  index o = first;
+  for (; o + C <= last; o += C) {
+    index t = 0;
+    for (; t + R <= t_rows; t += R) one.template operator()<R, C>(t, o);
+    for (; t < t_rows; ++t) one.template operator()<1, C>(t, o);
+  }
+  for (; o < last; ++o)
+    for (index t = 0; t < t_rows; ++t) one.template operator()<1, 1>(t, o);
+}
+}  // namespace detail
+
+/// Bytes of scratch that matmul needs for x [t, k] against weights of `type` on `threads` threads.
+constexpr index matmul_scratch(dtype type, index t, index k, index threads) {
+  if (type != dtype::bf16) return 0;
+  index dots = detail::pad(t * k * 2);
+#if MEDMO_AMX
+  index tiles = detail::pad(arch::amx_packed_size(t, k) * 2) +
+                (t > 16 ? threads * detail::pad(arch::amx_panel_rows(k) * arch::amx_steps(k) * 64) : 0);
+  return std::max(dots, tiles);
+#else
+  (void)threads;
+  return dots;
+#endif
+}
+
+/// All products share x [T, K]. `scratch` has matmul_scratch bytes, 64-byte aligned. Allocates nothing. Parallel over
+/// outputs. Weights of one call have one type. Outputs must not overlap x. Oracle: reference::dot.
+inline void matmul(view<float> const& x, std::span<product const> products, std::byte* scratch) {
+  index t_rows = x.rows(), k = x.cols();
+  if (t_rows == 0) return;
+  dtype type = products.front().w.type;
+  for (auto const& p : products) {
+    MEDMO_ASSERT(p.w.type == type && p.w.cols == k && p.out.rows() == t_rows && p.out.cols() == p.w.rows);
+    (void)p;
+  }
+  // pieces of outputs, counted over all the weights, so that one parallel region serves the whole of q, k and v
+  auto for_pieces = [&](index grain, auto&& f) {
+    index pieces = 0;
+    for (auto const& p : products) pieces += (p.w.rows + grain - 1) / grain;
+    parallel_for(pieces, [&](index piece) {
+      for (auto const& p : products) {
+        index n = (p.w.rows + grain - 1) / grain;
+        if (piece < n) return f(p, piece * grain, std::min(p.w.rows, (piece + 1) * grain));
+        piece -= n;
+      }
+    });
+  };
+  if (type == dtype::f32) {
+    return for_pieces(40, [&](product const& p, index first, index last) {
+      detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
+    });
+  }
+  if (type != dtype::bf16)
+    MEDMO_THROW(errc::unsupported, "matmul", "weights of type F32 or BF16", std::string(name_of(type)));
+#if MEDMO_AMX
+  if (arch::amx_ready()) {
+    auto* packed = reinterpret_cast<bf16*>(scratch);
+    index block = arch::amx_steps(k) * 512, blocks = (t_rows + 15) / 16;
+    parallel_for(blocks, [&](index b) { arch::amx_pack_block(x, b * 16, packed + b * block); });
+    if (t_rows <= 16) {
+      for_pieces(256, [&](product const& p, index first, index last) {
+        arch::amx_scope tiles;
+        arch::amx_product_skinny(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows,
+                                 [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
+      });
+    } else {
+      index rows = arch::amx_panel_rows(k);
+      std::byte* panels = scratch + detail::pad(arch::amx_packed_size(t_rows, k) * 2);
+      index panel_bytes = detail::pad(rows * arch::amx_steps(k) * 64);
+      for_pieces(rows, [&](product const& p, index first, index last) {
+        arch::amx_scope tiles;
+        auto* panel = reinterpret_cast<bf16*>(panels + thread_index() * panel_bytes);
+        arch::amx_product(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows, panel,
+                          [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
+      });
+    }
+    return;
+  }
+#endif
+  auto* rounded = reinterpret_cast<bf16*>(scratch);
+  parallel_for(t_rows, [&](index t) { arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k); });
+  for_pieces(40, [&](product const& p, index first, index last) {
+    detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels

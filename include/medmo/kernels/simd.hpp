@@ -1,0 +1,94 @@
+// Sixteen f32 lanes on any machine: one AVX-512 register, two of AVX2, four of SSE or NEON. The lane structure is part of
+// the arithmetic (docs/architecture.md, "Canonical arithmetic"), so results do not depend on the width of the registers.
+// The one place that knows which xsimd version is installed (8.1 and newer).
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+#include <xsimd/xsimd.hpp>
+
+#include "../core/dtype.hpp"
+#include "../core/matrix.hpp"
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+struct f32x16 {
+  using batch = xsimd::batch<float>;
+  static constexpr int width = static_cast<int>(batch::size);
+  static constexpr int count = 16 / width;
+  static_assert(16 % width == 0, "registers of more than 16 floats are not supported");
+  batch part[count];
+
+  f32x16() = default;
+  explicit f32x16(float x) {
+    for (auto& p : part) p = batch(x);
+  }
+  static f32x16 load(float const* p) {
+    f32x16 r;
+    for (int i = 0; i < count; ++i) r.part[i] = batch::load_unaligned(p + i * width);
+    return r;
+  }
+  /// The first n floats, 0 <= n <= 16; the other lanes are `fill`.
+  static f32x16 load_first(float const* p, index n, float fill = 0.0f) {
+    alignas(64) float lanes[16];
+    for (index i = 0; i < 16; ++i) lanes[i] = i < n ? p[i] : fill;
+    return load(lanes);
+  }
+  void store(float* p) const {
+    for (int i = 0; i < count; ++i) part[i].store_unaligned(p + i * width);
+  }
+  void store_first(float* p, index n) const {
+    alignas(64) float lanes[16];
+    store(lanes);
+    for (index i = 0; i < n; ++i) p[i] = lanes[i];
+  }
+
+  template <class F>
+  static f32x16 map(f32x16 const& a, f32x16 const& b, F f) {
+    f32x16 r;
+    for (int i = 0; i < count; ++i) r.part[i] = f(a.part[i], b.part[i]);
+    return r;
+  }
+  template <class F>
+  static f32x16 map(f32x16 const& a, F f) {
+    f32x16 r;
+    for (int i = 0; i < count; ++i) r.part[i] = f(a.part[i]);
+    return r;
+  }
+  friend f32x16 operator+(f32x16 const& a, f32x16 const& b) { return map(a, b, [](auto x, auto y) { return x + y; }); }
+  friend f32x16 operator-(f32x16 const& a, f32x16 const& b) { return map(a, b, [](auto x, auto y) { return x - y; }); }
+  friend f32x16 operator*(f32x16 const& a, f32x16 const& b) { return map(a, b, [](auto x, auto y) { return x * y; }); }
+  friend f32x16 operator/(f32x16 const& a, f32x16 const& b) { return map(a, b, [](auto x, auto y) { return x / y; }); }
+};
+
+inline f32x16 max(f32x16 const& a, f32x16 const& b) {
+  return f32x16::map(a, b, [](auto x, auto y) { return xsimd::max(x, y); });
+}
+/// a * b + c with one rounding where the machine has it.
+inline f32x16 fma(f32x16 const& a, f32x16 const& b, f32x16 const& c) {
+  f32x16 r;
+  for (int i = 0; i < f32x16::count; ++i) r.part[i] = xsimd::fma(a.part[i], b.part[i], c.part[i]);
+  return r;
+}
+inline f32x16 exp(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) { return xsimd::exp(x); });
+}
+inline f32x16 tanh(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) { return xsimd::tanh(x); });
+}
+inline f32x16 erf(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) { return xsimd::erf(x); });
+}
+
+/// The one reduction tree: lanes i and i+8, then +4, +2, +1.
+inline float sum(f32x16 const& a) {
+  alignas(64) float s[16];
+  a.store(s);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) s[i] += s[i + half];
+  return s[0];
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
