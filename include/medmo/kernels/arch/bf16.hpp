@@ -50,6 +50,16 @@ struct bf16x32 {
     return r;
   }
 #endif
+  /// The pair at p in all sixteen lanes.
+  static bf16x32 broadcast_pair(bf16 const* p) {
+#if MEDMO_AVX512_BF16
+    std::int32_t pair;
+    std::memcpy(&pair, static_cast<void const*>(p), 4);
+    return {_mm512_set1_epi32(pair)};
+#else
+    return {f32x16(static_cast<float>(p[0])), f32x16(static_cast<float>(p[1]))};
+#endif
+  }
   /// The first n numbers, 0 <= n < 32; the rest are zero.
   static bf16x32 load_first(bf16 const* p, index n) {
     alignas(64) bf16 lanes[32] = {};

@@ -1,0 +1,227 @@
+// Scaled dot-product attention over pages of keys and values, with grouped queries, causal or full, never holding the
+// matrix of scores. Queries lie in the sixteen lanes, so the softmax needs no horizontal step; keys are walked page by
+// page at absolute positions with an online softmax (arXiv 1805.02867, 2112.05682). Each query's sums have one order,
+// whatever else is computed with it.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <span>
+
+#include "../core/error.hpp"
+#include "../core/parallel.hpp"
+#include "arch/amx.hpp"
+#include "arch/bf16.hpp"
+#include "kv_pages.hpp"
+#include "simd.hpp"
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+enum class attention_mask { causal, full };
+
+struct attention_shape {
+  index heads = 0;              ///< query heads, a multiple of the layout's key/value heads
+  float scale = 1;              ///< usually head_dim^-1/2
+  attention_mask mask = attention_mask::causal;
+  index first = 0;              ///< position of the first query (causal: query t sees keys 0 .. first + t)
+  index keys = 0;               ///< keys in the pages
+};
+
+namespace reference {
+/// q [T, heads d], k and v [keys, kv_heads d], out as q; row-major, contiguous.
+template <class T>
+void attention(attention_shape const& a, index kv_heads, index d, index t_rows, T const* q, T const* k, T const* v,
+               T* out) {
+  index group = a.heads / kv_heads;
+  for (index t = 0; t < t_rows; ++t)
+    for (index h = 0; h < a.heads; ++h) {
+      index n = a.mask == attention_mask::causal ? a.first + t + 1 : a.keys, g = h / group;
+      T highest = -std::numeric_limits<T>::infinity(), total = 0;
+      auto score = [&](index j) {
+        T s = 0;
+        for (index i = 0; i < d; ++i) s += q[(t * a.heads + h) * d + i] * k[(j * kv_heads + g) * d + i];
+        return s * static_cast<T>(a.scale);
+      };
+      for (index j = 0; j < n; ++j) highest = std::max(highest, score(j));
+      T* o = out + (t * a.heads + h) * d;
+      std::fill(o, o + d, T(0));
+      for (index j = 0; j < n; ++j) {
+        T p = std::exp(score(j) - highest);
+        total += p;
+        for (index i = 0; i < d; ++i) o[i] += p * v[(j * kv_heads + g) * d + i];
+      }
+      for (index i = 0; i < d; ++i) o[i] /= total;
+    }
+}
+}  // namespace reference
+
+namespace detail {
+inline constexpr index max_head_dim = 256;
+
+/// One block of sixteen queries against all their pages. T is the storage type of keys and values; queries and
+/// probabilities are rounded to it as well.
+template <class T>
+struct attention_block {
+  static constexpr bool narrow = sizeof(T) == 2;
+  static constexpr index tokens = kv_layout::page_tokens;
+
+  kv_layout const& layout;
+  attention_shape const& shape;
+  alignas(64) T queries[max_head_dim * 16];   // f32: [d][16]; bf16: [d / 2][16][2]
+  alignas(64) float scores[tokens * 16];      // [64][16]
+  alignas(64) T weights[tokens * 16];         // as queries, along the keys
+  alignas(64) float sums[max_head_dim * 16];  // [d][16], the output before its division
+  alignas(64) float last_key[16];             // the last key each lane sees
+
+  attention_block(kv_layout const& l, attention_shape const& s) : layout(l), shape(s) {}
+
+  static index slot(index i, index lane) { return narrow ? (i / 2 * 16 + lane) * 2 + i % 2 : i * 16 + lane; }
+
+  void load_queries(view<float> const& q, index head, index first, index total) {
+    index d = layout.head_dim, width = layout.key_width(), group = shape.heads / layout.heads;
+    for (index lane = 0; lane < 16; ++lane) {
+      index j = first + lane;
+      bool used = j < total;
+      index t = used ? j / group : 0;
+      float const* row = q.data() + t * q.outerStride() + (head * group + (used ? j % group : 0)) * d;
+      for (index i = 0; i < width; ++i) queries[slot(i, lane)] = T(used && i < d ? row[i] : 0.0f);
+      index see = shape.mask == attention_mask::causal ? shape.first + t : shape.keys - 1;
+      last_key[lane] = static_cast<float>(see);
+    }
+    std::fill(sums, sums + layout.value_rows() * 16, 0.0f);
+  }
+
+  /// out[i] (f32x16) = or += sum_j a[i][j] b[j], i < rows, j < cols in rising order; a is T with `stride`.
+  template <int Rows>
+  static void lanes_product(T const* a, index stride, T const* b, index cols, float* out, bool accumulate) {
+    f32x16 acc[Rows];
+    for (int r = 0; r < Rows; ++r) acc[r] = accumulate ? f32x16::load(out + r * 16) : f32x16(0.0f);
+    if constexpr (narrow) {
+      for (index j = 0; j < cols; j += 2) {
+        auto lanes = arch::bf16x32::load(b + j * 16);
+        for (int r = 0; r < Rows; ++r)
+          acc[r] = arch::multiply_add(lanes, arch::bf16x32::broadcast_pair(a + r * stride + j), acc[r]);
+      }
+    } else {
+      for (index j = 0; j < cols; ++j) {
+        auto lanes = f32x16::load(b + j * 16);
+        for (int r = 0; r < Rows; ++r) acc[r] = fma(lanes, f32x16(a[r * stride + j]), acc[r]);
+      }
+    }
+    for (int r = 0; r < Rows; ++r) acc[r].store(out + r * 16);
+  }
+
+  void product(T const* a, index stride, index rows, T const* b, index cols, float* out, bool accumulate) {
+#if MEDMO_AMX
+    if constexpr (narrow) {
+      if (arch::amx_ready()) {
+        for (index r = 0; r < rows; r += 16) {
+          if (accumulate)
+            _tile_loadd(0, out + r * 16, 64);
+          else
+            _tile_zero(0);
+          for (index j = 0; j < cols; j += 32) {
+            _tile_loadd(4, a + r * stride + j, stride * 2);
+            _tile_loadd(6, b + j * 16, 64);
+            _tile_dpbf16ps(0, 4, 6);
+          }
+          _tile_stored(0, out + r * 16, 64);
+        }
+        return;
+      }
+    }
+#endif
+    for (index r = 0; r < rows; r += 8) lanes_product<8>(a + r * stride, stride, b, cols, out + r * 16, accumulate);
+  }
+
+  void run(view<float> const& q, index head, index first, index total, std::span<std::byte* const> pages,
+           mutable_view<float>& out) {
+    load_queries(q, head, first, total);
+    f32x16 highest(-std::numeric_limits<float>::infinity()), denominator(0.0f), scale(shape.scale);
+    index group = shape.heads / layout.heads;
+    index end = shape.mask == attention_mask::causal
+                    ? shape.first + (std::min(first + 16, total) - 1) / group + 1
+                    : shape.keys;
+    for (index base = 0; base < end; base += tokens) {
+      auto const* page = reinterpret_cast<T const*>(pages[static_cast<std::size_t>(base / tokens)]);
+      product(page + layout.key_offset(head), layout.key_width(), tokens, queries, layout.key_width(), scores, false);
+      index whole = shape.mask == attention_mask::causal ? shape.first + first / group + 1 : shape.keys;
+      f32x16 before = highest;
+      for (index j = 0; j < tokens; ++j) {
+        f32x16 s = f32x16::load(scores + j * 16) * scale;
+        if (base + j >= whole) {  // some lane may not see this key
+          alignas(64) float lanes[16];
+          s.store(lanes);
+          for (int l = 0; l < 16; ++l)
+            if (static_cast<float>(base + j) > last_key[l]) lanes[l] = -std::numeric_limits<float>::infinity();
+          s = f32x16::load(lanes);
+        }
+        s.store(scores + j * 16);
+        highest = max(highest, s);
+      }
+      f32x16 keep = exp(before - highest);
+      denominator = denominator * keep;
+      for (index j = 0; j < tokens; j += 2) {
+        f32x16 p0 = exp(f32x16::load(scores + j * 16) - highest), p1 = exp(f32x16::load(scores + j * 16 + 16) - highest);
+        denominator = denominator + p0 + p1;
+        put_pair(p0, p1, j);
+      }
+      for (index i = 0; i < layout.value_rows(); ++i)
+        (f32x16::load(sums + i * 16) * keep).store(sums + i * 16);
+      product(page + layout.value_offset(head), tokens, layout.value_rows(), weights, tokens, sums, true);
+    }
+    f32x16 inverse = f32x16(1.0f) / denominator, zero(0.0f);
+    for (index i = 0; i < layout.head_dim; ++i) {
+      alignas(64) float lanes[16];
+      (f32x16::load(sums + i * 16) * inverse + zero).store(lanes);  // + 0 makes -0 and 0 one
+      for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
+        index j = first + lane;
+        out(j / group, (head * group + j % group) * layout.head_dim + i) = lanes[lane];
+      }
+    }
+  }
+
+  void put_pair(f32x16 const& p0, f32x16 const& p1, index j) {
+    if constexpr (narrow) {
+      alignas(64) float a[16], b[16];
+      p0.store(a);
+      p1.store(b);
+      alignas(64) bf16 even[16], odd[16];
+      arch::round_to_bf16(a, even, 16);
+      arch::round_to_bf16(b, odd, 16);
+      for (int l = 0; l < 16; ++l) {
+        weights[j * 16 + 2 * l] = even[l];
+        weights[j * 16 + 2 * l + 1] = odd[l];
+      }
+    } else {
+      p0.store(weights + j * 16);
+      p1.store(weights + j * 16 + 16);
+    }
+  }
+};
+}  // namespace detail
+
+/// out = softmax(scale q k^T + mask) v, per head.
+/// q, out [T, heads * head_dim] (no overlap); pages hold the keys and values (store_keys_values), zero where unused.
+/// Sums in f32; bf16 pages make queries and probabilities bf16 as well. head_dim at most 256. Allocates nothing.
+/// Parallel over key/value heads and blocks of queries.  Oracle: reference::attention.
+template <class T>
+void attention(kv_layout const& layout, attention_shape const& shape, view<float> const& q,
+               std::span<std::byte* const> pages, mutable_view<float> out) {
+  MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
+  index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
+  // later blocks of a causal mask see more keys: hand out the long ones first
+  parallel_for(blocks * layout.heads, [&](index i) {
+#if MEDMO_AMX
+    if (sizeof(T) == 2 && arch::amx_ready()) {
+      arch::amx_scope tiles;
+      detail::attention_block<T> block(layout, shape);
+      return block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+    }
+#endif
+    detail::attention_block<T> block(layout, shape);
+    block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
