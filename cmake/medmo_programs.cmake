@@ -17,6 +17,9 @@ target_compile_definitions(medmo_program_options INTERFACE
 if(MEDMO_NATIVE)
   target_compile_options(medmo_program_options INTERFACE -march=native)
 endif()
+if(NOT MEDMO_EXCEPTIONS)
+  target_compile_options(medmo_program_options INTERFACE -fno-exceptions -fno-rtti)
+endif()
 if(MEDMO_SANITIZE)
   target_compile_options(medmo_program_options INTERFACE
     -fsanitize=${MEDMO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)

@@ -1,0 +1,2 @@
+// expect: nothing, for there is no mistake
+int main() {}
