@@ -15,7 +15,8 @@ TEST_CASE("arena: everything taken is aligned and apart") {
   auto* x = a.take<float>(3);
   auto* y = a.take<double>(5);
   auto* z = a.take<char>(1);
-  for (auto address : {reinterpret_cast<std::uintptr_t>(x), reinterpret_cast<std::uintptr_t>(y), reinterpret_cast<std::uintptr_t>(z)})
+  for (auto address :
+       {reinterpret_cast<std::uintptr_t>(x), reinterpret_cast<std::uintptr_t>(y), reinterpret_cast<std::uintptr_t>(z)})
     CHECK(address % arena::alignment == 0);
   CHECK(reinterpret_cast<char*>(y) - reinterpret_cast<char*>(x) == 64);
   CHECK(z - reinterpret_cast<char*>(y) == 64);

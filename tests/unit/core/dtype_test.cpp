@@ -22,9 +22,10 @@ struct format {
   double decode(std::uint16_t bits) const {
     int exponent_bits = 15 - mantissa_bits, exponent = (bits & 0x7fff) >> mantissa_bits;
     double mantissa = bits & ((1 << mantissa_bits) - 1), one = 1 << mantissa_bits;
-    double magnitude = exponent == (1 << exponent_bits) - 1
-                           ? (mantissa == 0 ? std::numeric_limits<double>::infinity() : std::nan(""))
-                           : std::ldexp((exponent ? one : 0) + mantissa, std::max(exponent, 1) - 1 + min_exponent - mantissa_bits);
+    double magnitude =
+        exponent == (1 << exponent_bits) - 1
+            ? (mantissa == 0 ? std::numeric_limits<double>::infinity() : std::nan(""))
+            : std::ldexp((exponent ? one : 0) + mantissa, std::max(exponent, 1) - 1 + min_exponent - mantissa_bits);
     return bits & 0x8000 ? -magnitude : magnitude;
   }
   double round(double x) const {

@@ -57,7 +57,9 @@ TEST_CASE("parallel: thread count") {
 #ifdef _OPENMP
   CHECK(medmo::thread_count() == 5);
   std::atomic<int> highest{0};
-  medmo::parallel_for(100, [&](medmo::index) { if (omp_get_num_threads() > highest) highest = omp_get_num_threads(); });
+  medmo::parallel_for(100, [&](medmo::index) {
+    if (omp_get_num_threads() > highest) highest = omp_get_num_threads();
+  });
   CHECK(highest <= 5);
   CHECK(highest > 1);
 #else

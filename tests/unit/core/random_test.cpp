@@ -23,13 +23,16 @@ TEST_CASE("random: FNV-1a yields its published values") {
 
 TEST_CASE("random: a stream's values never change") {  // checkpoints made by seed depend on them
   medmo::random_stream s{42, medmo::stream_of("model.language_model.norm.weight")};
-  struct row { std::uint64_t i, bits; double uniform; float normal; };
-  for (auto [i, bits, uniform, normal] : {
-           row{0u, 0x2deb24617e5ee91fu, 0x1.6f59230bf2f74p-3, -0x1.e668980000000p-2f},
-           row{1u, 0x6005def46aa077dau, 0x1.80177bd1aa81cp-2, 0x1.cf98200000000p-3f},
-           row{2u, 0xff2d9fdbc06936edu, 0x1.fe5b3fb780d26p-1, 0x1.0475080000000p+0f},
-           row{1000000000000u, 0xc19ac898666bc9b3u, 0x1.83359130ccd79p-1, 0x1.42b75c0000000p+0f}
-       }) {
+  struct row {
+    std::uint64_t i, bits;
+    double uniform;
+    float normal;
+  };
+  for (auto [i, bits, uniform, normal] :
+       {row{0u, 0x2deb24617e5ee91fu, 0x1.6f59230bf2f74p-3, -0x1.e668980000000p-2f},
+        row{1u, 0x6005def46aa077dau, 0x1.80177bd1aa81cp-2, 0x1.cf98200000000p-3f},
+        row{2u, 0xff2d9fdbc06936edu, 0x1.fe5b3fb780d26p-1, 0x1.0475080000000p+0f},
+        row{1000000000000u, 0xc19ac898666bc9b3u, 0x1.83359130ccd79p-1, 0x1.42b75c0000000p+0f}}) {
     CAPTURE(i);
     CHECK(s.bits(i) == bits);
     CHECK(s.uniform(i) == uniform);
@@ -57,6 +60,7 @@ TEST_CASE("random: uniform is in [0, 1), normal has mean 0 and variance 1") {
 TEST_CASE("random: seeds and streams are apart") {
   medmo::random_stream a{1, 1}, b{1, 2}, c{2, 1};
   int equal = 0;
-  for (std::uint64_t i = 0; i < 1000; ++i) equal += (a.bits(i) == b.bits(i)) + (a.bits(i) == c.bits(i)) + (b.bits(i) == c.bits(i));
+  for (std::uint64_t i = 0; i < 1000; ++i)
+    equal += (a.bits(i) == b.bits(i)) + (a.bits(i) == c.bits(i)) + (b.bits(i) == c.bits(i));
   CHECK(equal == 0);
 }
