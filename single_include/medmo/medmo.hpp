@@ -1585,6 +1585,9 @@ inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/model/check.hpp
+// The rules a configuration obeys, one static_assert each, so that a wrongly wired model does not compile.
+
 // ---- medmo/model/config.hpp
 // Configurations: types that hold constexpr values. They name the model in every error message and symbol.
 //   struct my_vlm { static constexpr text_config text = ...; static constexpr vision_config vision = ...;
@@ -1710,5 +1713,1090 @@ struct medmo_nano {
   static constexpr token_config tokens{.endoftext = 4070, .im_start = 4071, .im_end = 4072, .vision_start = 4079,
                                        .vision_end = 4080, .vision_pad = 4081, .image_pad = 4082, .video_pad = 4083};
 };
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+template <model_configuration C>
+struct checked_text_configuration {
+  static constexpr auto& t = C::text;
+  static_assert(t.vocab > 0 && t.hidden > 0 && t.intermediate > 0 && t.layers > 0,
+                "medmo: text.vocab, hidden, intermediate and layers must be positive");
+  static_assert(t.heads > 0 && t.kv_heads > 0 && t.heads % t.kv_heads == 0,
+                "medmo: text.heads must be a multiple of text.kv_heads (grouped-query attention)");
+  static_assert(t.head_dim > 0 && t.head_dim % 2 == 0 && t.head_dim <= 256,
+                "medmo: text.head_dim must be even (rotary pairs) and at most 256");
+  static_assert(t.rope == rope_kind::plain ||
+                    t.mrope_section[0] + t.mrope_section[1] + t.mrope_section[2] == t.head_dim / 2,
+                "medmo: text.mrope_section must sum to head_dim / 2");
+  static_assert(t.rms_norm_eps > 0 && t.rope_theta > 1, "medmo: text.rms_norm_eps and rope_theta must be positive");
+  static_assert(C::tokens.im_end < t.vocab && C::tokens.endoftext < t.vocab,
+                "medmo: tokens must lie inside text.vocab");
+  static constexpr bool ok = true;
+};
+
+template <vision_language_configuration C>
+struct checked_vision_configuration {
+  static constexpr auto& v = C::vision;
+  static_assert(v.depth > 0 && v.hidden > 0 && v.intermediate > 0,
+                "medmo: vision.depth, hidden and intermediate must be positive");
+  static_assert(v.heads > 0 && v.hidden % v.heads == 0, "medmo: vision.hidden must be a multiple of vision.heads");
+  static_assert(v.head_dim() % 4 == 0 && v.head_dim() <= 256,
+                "medmo: vision head size must be a multiple of 4 (rotary pairs over rows and columns) and at most 256");
+  static_assert(v.out_hidden == C::text.hidden, "medmo: vision.out_hidden must equal text.hidden");
+  static_assert(v.table_side() * v.table_side() == v.position_table,
+                "medmo: vision.position_table must be a square number");
+  static_assert(v.deepstack.increasing() && (v.deepstack.size() == 0 ||
+                    (v.deepstack[0] >= 0 && v.deepstack[v.deepstack.size() - 1] < v.depth)),
+                "medmo: vision.deepstack must list vision blocks in rising order");
+  static_assert(static_cast<index>(v.deepstack.size()) <= C::text.layers,
+                "medmo: vision.deepstack feeds the first decoder layers, so it cannot be longer than text.layers");
+  static_assert(v.channels == 3, "medmo: vision.channels must be 3");
+  static_assert(C::tokens.image_pad < C::text.vocab && C::tokens.vision_end < C::text.vocab &&
+                    C::tokens.video_pad < C::text.vocab,
+                "medmo: vision tokens must lie inside text.vocab");
+  static constexpr bool ok = true;
+};
+
+/// True, or a compile error whose text names the broken rule.
+template <model_configuration C>
+consteval bool checked_configuration() {
+  static_assert(checked_text_configuration<C>::ok);
+  if constexpr (vision_language_configuration<C>) static_assert(checked_vision_configuration<C>::ok);
+  return true;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/counter.hpp
+// The engine that moves no data: it runs the architecture on sizes alone and sums FLOPs, bytes of weights read, and the
+// arena that `runner` will need. Usable in constant expressions.
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+#include <tuple>
+
+// ---- medmo/model/engine.hpp
+// What an engine is: a value type for activations, and the operations that the architecture is written in.
+//   runner   executes, with an arena and a cache             (model/runner.hpp)
+//   tracer   executes and keeps every named stage            (model/tracer.hpp)
+//   counter  moves no data: FLOPs, bytes, peak of the arena  (model/counter.hpp)
+// An engine may fuse inside an operation; the architecture never changes for it. Operations that say "consumed" may
+// work in place: the result takes the place of the argument, which must not be used again.
+//
+//   scope()                        temporaries made while it lives end with it
+//   rows<D>                        [T, D] f32 with T at run time
+//   embed<D>(table, ids)           rows of a stored table
+//   constant<D>(T, f)              rows filled by f(t, row)
+//   reserve_rows<D>(T)             room for a result that outlives the scopes opened after it
+//   keep(place, x)                 x copied to reserved room
+//   linear(x, w...)                x W^T + b for one or several weights that share x
+//   linear_onto(x, a, w)           x + a W^T + b                              x consumed
+//   project(x, table)              x W^T for a bare weight (the head)
+//   rms_norm, layer_norm           new rows
+//   head_norm(x, w)                rms norm of every head                     x consumed
+//   rotate<K>(x, cos, sin)         rotary embedding of every head             x consumed
+//   attend<C>(layer, first, q, k, v)   causal, with the cache
+//   attend_within<H>(q, k, v, n)   full attention inside every n rows
+//   silu_multiply(gate, up)        silu(gate) * up                            gate consumed
+//   gelu_tanh, gelu_exact                                                     consumed
+//   columns<First, N>(x)           a column block, not copied
+//   join_rows<M>(x)                [T, D] as [T/M, M D]
+//   place_rows, add_rows(x, rows, runs)   set or add visual rows              x consumed
+//   add_mixed_rows(x, table, mix)  x[t] += sum_i share_i table[row_i]         x consumed
+//   stage(name, [layer,] x)        a named point of the computation
+
+#include <concepts>
+
+// ---- medmo/model/decoder.hpp
+// The decoder: grouped-query attention with rotary positions and a gated MLP, written once for every engine.
+// Shapes (docs/shapes.md): T tokens, D hidden, H heads, G key/value heads, K head size, F inner, V vocabulary.
+
+#include <cmath>
+#include <span>
+
+// ---- medmo/model/positions.hpp
+// Where each token and each patch stands: the three axes of interleaved M-RoPE, and the order of patches.
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Patches of one picture or one video: t time steps of h x w patches (before merging).
+struct patch_grid {
+  index t = 1, h = 0, w = 0;
+  constexpr index patches() const { return t * h * w; }
+  constexpr index tokens(index merge) const { return t * (h / merge) * (w / merge); }
+  friend constexpr bool operator==(patch_grid const&, patch_grid const&) = default;
+};
+
+/// Position of one token on the axes time, height, width. Plain text: all three equal.
+struct token_position {
+  index t = 0, h = 0, w = 0;
+  friend constexpr bool operator==(token_position const&, token_position const&) = default;
+};
+
+/// Row and column of patch n of a time step, patches in merge order (blocks of merge x merge, row by row).
+constexpr std::array<index, 2> patch_place(patch_grid const& g, index merge, index n) {
+  index in_block = n % (merge * merge), block = n / (merge * merge), across = g.w / merge;
+  return {block / across * merge + in_block / merge, block % across * merge + in_block % merge};
+}
+
+/// Appends the positions of `ids` to `out`; they begin at `next`, and the first position after them is returned.
+/// A run of image pads takes the next grid; of video pads, the next single time step. Text of L tokens moves on by L,
+/// a picture of merged grid (hm, wm) by max(hm, wm). errc::bad_argument if pads and grids do not fit each other.
+/// Source: Qwen3-VL's get_rope_index, transformers 5.23.
+inline index append_positions(std::span<index const> ids, std::span<patch_grid const> grids, index merge,
+                              token_config const& tokens, index next, std::vector<token_position>& out) {
+  std::size_t grid = 0;
+  index step = 0;  // time steps of the current grid already placed
+  for (std::size_t i = 0; i < ids.size();) {
+    if (ids[i] != tokens.image_pad && ids[i] != tokens.video_pad) {
+      out.push_back({next, next, next});
+      ++next;
+      ++i;
+      continue;
+    }
+    std::size_t run = i;
+    while (run < ids.size() && ids[run] == ids[i]) ++run;
+    if (grid == grids.size())
+      MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i),
+                  "no more image tokens than the " + std::to_string(grids.size()) + " pictures given", "another one");
+    index hm = grids[grid].h / merge, wm = grids[grid].w / merge;
+    if (static_cast<index>(run - i) < hm * wm)
+      MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), std::to_string(hm * wm) + " image tokens in a row",
+                  std::to_string(run - i));
+    for (index n = 0; n < hm * wm; ++n) out.push_back({next, next + n / wm, next + n % wm});
+    next += std::max(hm, wm);
+    i += static_cast<std::size_t>(hm * wm);
+    if (++step == grids[grid].t) {
+      ++grid;
+      step = 0;
+    }
+  }
+  if (grid != grids.size())
+    MEDMO_THROW(errc::bad_argument, "prompt", std::to_string(grids.size()) + " pictures referred to",
+                std::to_string(grid));
+  return next;
+}
+
+/// The axis (0 time, 1 height, 2 width) that frequency k of the decoder's rotary embedding follows.
+constexpr int rotary_axis(text_config const& c, index k) {
+  if (c.rope == rope_kind::plain) return 0;
+  if (k % 3 == 1 && k < 3 * c.mrope_section[1]) return 1;
+  if (k % 3 == 2 && k < 3 * c.mrope_section[2]) return 2;
+  return 0;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/weights.hpp
+// The tensors of a model, named as in the checkpoint. The same struct serves values, gradients and optimiser moments; the
+// one visitor `for_each_tensor` drives loading, saving, initialising, counting and hashing. Holds views, owns nothing.
+
+#include <array>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A matrix [Out, In] as stored: f32 or bf16, rows K-contiguous.
+template <index Out, index In>
+struct weight {
+  static constexpr index rows = Out, cols = In;
+  kernels::stored_matrix stored{dtype::f32, nullptr, Out, In};
+};
+
+/// A vector [N], always f32. N = 0 is a part that this configuration does not have.
+template <index N>
+struct vector_weight {
+  static constexpr index size = N;
+  float const* data = nullptr;
+};
+
+enum class with_bias { no, yes };
+
+template <index Out, index In, with_bias Bias = with_bias::yes>
+struct linear_weights {
+  static constexpr index out = Out, in = In;
+  medmo::weight<Out, In> weight;
+  vector_weight<Bias == with_bias::yes ? Out : 0> bias;
+};
+
+template <index D>
+struct layer_norm_weights {
+  vector_weight<D> weight, bias;
+};
+
+template <class C>
+struct decoder_layer_weights {
+  static constexpr auto& c = C::text;
+  static constexpr auto attention_bias = c.attention_bias ? with_bias::yes : with_bias::no;
+  static constexpr index D = c.hidden, F = c.intermediate, Q = c.heads * c.head_dim, KV = c.kv_heads * c.head_dim;
+  static constexpr index norm = c.qk_norm ? c.head_dim : 0;
+
+  vector_weight<D> input_layernorm;
+  linear_weights<Q, D, attention_bias> q_proj;
+  linear_weights<KV, D, attention_bias> k_proj, v_proj;
+  linear_weights<D, Q, attention_bias> o_proj;
+  vector_weight<norm> q_norm, k_norm;
+  vector_weight<D> post_attention_layernorm;
+  linear_weights<F, D, with_bias::no> gate_proj, up_proj;
+  linear_weights<D, F, with_bias::no> down_proj;
+};
+
+template <class C>
+struct text_weights {
+  static constexpr auto& c = C::text;
+  weight<c.vocab, c.hidden> embed_tokens;
+  std::array<decoder_layer_weights<C>, static_cast<std::size_t>(c.layers)> layers;
+  vector_weight<c.hidden> norm;
+  weight<c.tied_head ? 0 : c.vocab, c.hidden> lm_head;
+};
+
+template <class C>
+struct vision_block_weights {
+  static constexpr auto& c = C::vision;
+  layer_norm_weights<c.hidden> norm1, norm2;
+  linear_weights<3 * c.hidden, c.hidden> qkv;
+  linear_weights<c.hidden, c.hidden> proj;
+  linear_weights<c.intermediate, c.hidden> linear_fc1;
+  linear_weights<c.hidden, c.intermediate> linear_fc2;
+};
+
+/// Norm: over the patch for the last merger, over the merged row for DeepStack's.
+template <class C, index Norm>
+struct merger_weights {
+  static constexpr auto& c = C::vision;
+  layer_norm_weights<Norm> norm;
+  linear_weights<c.merged_width(), c.merged_width()> linear_fc1;
+  linear_weights<c.out_hidden, c.merged_width()> linear_fc2;
+};
+
+template <class C>
+struct vision_weights {
+  static constexpr auto& c = C::vision;
+  linear_weights<c.hidden, c.patch_width()> patch_embed;
+  weight<c.position_table, c.hidden> pos_embed;
+  std::array<vision_block_weights<C>, static_cast<std::size_t>(c.depth)> blocks;
+  merger_weights<C, c.hidden> merger;
+  std::array<merger_weights<C, c.merged_width()>, c.deepstack.size()> deepstack_merger_list;
+};
+
+struct no_vision_weights {};
+
+namespace detail {
+template <class C>
+struct vision_part { using type = no_vision_weights; };
+template <vision_language_configuration C>
+struct vision_part<C> { using type = vision_weights<C>; };
+}  // namespace detail
+
+template <class C>
+struct model_weights {
+  text_weights<C> text;
+  typename detail::vision_part<C>::type vision;
+};
+
+namespace detail {
+template <index O, index I, class F>
+void visit(std::string const& name, weight<O, I>& w, F& f) {
+  if constexpr (O > 0) f(name, w);
+}
+template <index N, class F>
+void visit(std::string const& name, vector_weight<N>& w, F& f) {
+  if constexpr (N > 0) f(name, w);
+}
+template <index O, index I, with_bias B, class F>
+void visit(std::string const& name, linear_weights<O, I, B>& w, F& f) {
+  visit(name + ".weight", w.weight, f);
+  visit(name + ".bias", w.bias, f);
+}
+template <index D, class F>
+void visit(std::string const& name, layer_norm_weights<D>& w, F& f) {
+  visit(name + ".weight", w.weight, f);
+  visit(name + ".bias", w.bias, f);
+}
+template <class C, class F>
+void visit(std::string const& name, decoder_layer_weights<C>& w, F& f) {
+  visit(name + ".input_layernorm.weight", w.input_layernorm, f);
+  visit(name + ".self_attn.q_proj", w.q_proj, f);
+  visit(name + ".self_attn.k_proj", w.k_proj, f);
+  visit(name + ".self_attn.v_proj", w.v_proj, f);
+  visit(name + ".self_attn.o_proj", w.o_proj, f);
+  visit(name + ".self_attn.q_norm.weight", w.q_norm, f);
+  visit(name + ".self_attn.k_norm.weight", w.k_norm, f);
+  visit(name + ".post_attention_layernorm.weight", w.post_attention_layernorm, f);
+  visit(name + ".mlp.gate_proj", w.gate_proj, f);
+  visit(name + ".mlp.up_proj", w.up_proj, f);
+  visit(name + ".mlp.down_proj", w.down_proj, f);
+}
+template <class C, class F>
+void visit(std::string const& name, vision_block_weights<C>& w, F& f) {
+  visit(name + ".norm1", w.norm1, f);
+  visit(name + ".norm2", w.norm2, f);
+  visit(name + ".attn.qkv", w.qkv, f);
+  visit(name + ".attn.proj", w.proj, f);
+  visit(name + ".mlp.linear_fc1", w.linear_fc1, f);
+  visit(name + ".mlp.linear_fc2", w.linear_fc2, f);
+}
+template <class C, index N, class F>
+void visit(std::string const& name, merger_weights<C, N>& w, F& f) {
+  visit(name + ".norm", w.norm, f);
+  visit(name + ".linear_fc1", w.linear_fc1, f);
+  visit(name + ".linear_fc2", w.linear_fc2, f);
+}
+}  // namespace detail
+
+/// f(name, tensor&) for every tensor the configuration has, in a fixed order; tensor is a weight or a vector_weight.
+/// Names are those of Qwen3-VL checkpoints saved by transformers 4.57 and later (text-only: model.*, as Qwen3 and llama).
+template <class C, class F>
+void for_each_tensor(model_weights<C>& w, F&& f) {
+  using detail::visit;
+  std::string const text = vision_language_configuration<C> ? "model.language_model" : "model";
+  visit(text + ".embed_tokens.weight", w.text.embed_tokens, f);
+  for (std::size_t i = 0; i < w.text.layers.size(); ++i)
+    visit(text + ".layers." + std::to_string(i), w.text.layers[i], f);
+  visit(text + ".norm.weight", w.text.norm, f);
+  visit("lm_head.weight", w.text.lm_head, f);
+  if constexpr (vision_language_configuration<C>) {
+    std::string const vision = "model.visual";
+    visit(vision + ".patch_embed.proj", w.vision.patch_embed, f);
+    visit(vision + ".pos_embed.weight", w.vision.pos_embed, f);
+    for (std::size_t j = 0; j < w.vision.blocks.size(); ++j)
+      visit(vision + ".blocks." + std::to_string(j), w.vision.blocks[j], f);
+    visit(vision + ".merger", w.vision.merger, f);
+    for (std::size_t k = 0; k < w.vision.deepstack_merger_list.size(); ++k)
+      visit(vision + ".deepstack_merger_list." + std::to_string(k), w.vision.deepstack_merger_list[k], f);
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// `count` rows of visual features, from feature_row on, that stand at token_row and after.
+struct visual_run {
+  index token_row = 0, feature_row = 0, count = 0;
+};
+
+/// Consecutive tokens of one sequence; `first` of them already lie in the cache.
+struct token_chunk {
+  std::span<index const> ids;
+  std::span<token_position const> positions;
+  index first = 0;
+  std::span<visual_run const> visual{};
+  constexpr index size() const { return static_cast<index>(ids.size()); }
+};
+
+/// What the vision tower gives the decoder: rows to put at image tokens, and rows to add after the first layers.
+template <class C, class E>
+struct visual_rows {
+  using rows = typename E::template rows<C::text.hidden>;
+  static constexpr std::size_t levels = [] {
+    if constexpr (vision_language_configuration<C>) return C::vision.deepstack.size();
+    else return std::size_t{0};
+  }();
+  rows merged{};                        // [Nv, D]
+  std::array<rows, levels> deepstack{}; // [Nv, D] each
+};
+
+/// cos and sin of the rotary angles of each row, [T, K/2] each.
+template <index Half, class E>
+struct rotation {
+  typename E::template rows<Half> cos, sin;
+};
+
+/// angle[t, k] = position of t on the axis of k, times theta^(-2k/K); in f32, as the reference.
+template <class C, class E>
+constexpr auto text_rotation(E& e, std::span<token_position const> positions, index count) {
+  constexpr auto& c = C::text;
+  constexpr index half = c.head_dim / 2;
+  auto fill = [&](index t, float* row, auto f) {
+    for (index k = 0; k < half; ++k) {
+      float w = 1.0f / static_cast<float>(std::pow(c.rope_theta, 2.0 * static_cast<double>(k) / static_cast<double>(c.head_dim)));
+      auto const& p = positions[static_cast<std::size_t>(t)];
+      index at = rotary_axis(c, k) == 0 ? p.t : rotary_axis(c, k) == 1 ? p.h : p.w;
+      row[k] = f(static_cast<float>(at) * w);
+    }
+  };
+  auto cos = e.template constant<half>(count, [&](index t, float* row) { fill(t, row, [](float a) { return std::cos(a); }); });
+  auto sin = e.template constant<half>(count, [&](index t, float* row) { fill(t, row, [](float a) { return std::sin(a); }); });
+  return rotation<half, E>{cos, sin};
+}
+
+/// One layer. x [T, D] is consumed; the result takes its place.
+template <class C, class E>
+constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E::template rows<C::text.hidden> x,
+                             rotation<C::text.head_dim / 2, E> const& angles, index layer, index first) {
+  constexpr auto& c = C::text;
+  constexpr float eps = static_cast<float>(c.rms_norm_eps);
+  [[maybe_unused]] auto scope = e.scope();
+
+  auto h = e.rms_norm(x, w.input_layernorm, eps);                      // [T, D]
+  auto [q, k, v] = e.linear(h, w.q_proj, w.k_proj, w.v_proj);          // [T, H K] [T, G K] [T, G K]
+  if constexpr (c.qk_norm) {
+    q = e.head_norm(q, w.q_norm, eps);
+    k = e.head_norm(k, w.k_norm, eps);
+  }
+  q = e.template rotate<c.head_dim>(q, angles.cos, angles.sin);
+  k = e.template rotate<c.head_dim>(k, angles.cos, angles.sin);
+  auto a = e.template attend<C>(layer, first, q, k, v);                // [T, H K]
+  x = e.linear_onto(x, a, w.o_proj);
+
+  auto g = e.rms_norm(x, w.post_attention_layernorm, eps);             // [T, D]
+  auto [gate, up] = e.linear(g, w.gate_proj, w.up_proj);               // [T, F] each
+  return e.linear_onto(x, e.silu_multiply(gate, up), w.down_proj);
+}
+
+/// Hidden states after all layers, [T, D], before the last norm. Appends to the engine's cache.
+template <class C, class E>
+constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, visual_rows<C, E> const& visual) {
+  auto x = e.template embed<C::text.hidden>(w.embed_tokens, chunk.ids);
+  x = e.place_rows(x, visual.merged, chunk.visual);
+  e.stage("text.embed", x);
+  auto angles = text_rotation<C>(e, chunk.positions, chunk.size());
+  for (std::size_t i = 0; i < w.layers.size(); ++i) {
+    x = decoder_layer<C>(e, w.layers[i], x, angles, static_cast<index>(i), chunk.first);
+    if (i < visual.deepstack.size()) x = e.add_rows(x, visual.deepstack[i], chunk.visual);
+    e.stage("text.layer", static_cast<index>(i), x);
+  }
+  return x;
+}
+
+/// Logits of rows x [T, D]: [T, V].
+template <class C, class E>
+constexpr auto head(E& e, text_weights<C> const& w, typename E::template rows<C::text.hidden> x) {
+  auto h = e.rms_norm(x, w.norm, static_cast<float>(C::text.rms_norm_eps));
+  e.stage("text.norm", h);
+  if constexpr (C::text.tied_head) {
+    auto logits = e.project(h, w.embed_tokens);
+    e.stage("logits", logits);
+    return logits;
+  } else {
+    auto logits = e.project(h, w.lm_head);
+    e.stage("logits", logits);
+    return logits;
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/vision_tower.hpp
+// The vision tower: patches to visual tokens, with DeepStack's taps, written once for every engine.
+// Shapes (docs/shapes.md): N patches in merge order, d vision hidden, D text hidden, m merged patches a token.
+
+#include <array>
+#include <cmath>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// angle = [row f, column f], f_k = theta^(-2k/(a/2)), k < a/4, a = head size. [N, a/2] cos and sin.
+template <class C, class E>
+constexpr auto vision_rotation(E& e, patch_grid const& grid) {
+  constexpr auto& c = C::vision;
+  constexpr index half = c.head_dim() / 2, quarter = half / 2;
+  auto fill = [&](index n, float* row, auto f) {
+    auto place = patch_place(grid, c.merge, n % (grid.h * grid.w));
+    for (index k = 0; k < quarter; ++k) {
+      float w = 1.0f / static_cast<float>(std::pow(c.rope_theta, 2.0 * static_cast<double>(k) / static_cast<double>(half)));
+      row[k] = f(static_cast<float>(place[0]) * w);
+      row[quarter + k] = f(static_cast<float>(place[1]) * w);
+    }
+  };
+  auto cos = e.template constant<half>(grid.patches(), [&](index n, float* row) { fill(n, row, [](float a) { return std::cos(a); }); });
+  auto sin = e.template constant<half>(grid.patches(), [&](index n, float* row) { fill(n, row, [](float a) { return std::sin(a); }); });
+  return rotation<half, E>{cos, sin};
+}
+
+/// The four rows of the position table that patch (row, column) lies between, and their shares.
+struct table_mix {
+  std::array<index, 4> row{};
+  std::array<float, 4> share{};
+};
+
+/// Corner-aligned bilinear sampling of a side x side table: u = (side - 1) r / (h - 1), in f32.
+/// Source: get_vision_interpolation_indices_and_weights, transformers 5.23.
+constexpr table_mix position_mix(patch_grid const& g, index side, index r, index c) {
+  auto at = [&](index i, index n) {
+    return static_cast<float>(i) * static_cast<float>(side - 1) / static_cast<float>(n > 1 ? n - 1 : 1);
+  };
+  float u = at(r, g.h), v = at(c, g.w);
+  auto u0 = static_cast<index>(u), v0 = static_cast<index>(v);
+  index u1 = u0 + 1 < side ? u0 + 1 : side - 1, v1 = v0 + 1 < side ? v0 + 1 : side - 1;
+  float du = u - static_cast<float>(u0), dv = v - static_cast<float>(v0);
+  return {{u0 * side + v0, u0 * side + v1, u1 * side + v0, u1 * side + v1},
+          {(1 - du) * (1 - dv), (1 - du) * dv, du * (1 - dv), du * dv}};
+}
+
+/// One block. z [N, d] is consumed; the result takes its place. Attention is full within each time step.
+template <class C, class E>
+constexpr auto vision_block(E& e, vision_block_weights<C> const& w, typename E::template rows<C::vision.hidden> z,
+                            rotation<C::vision.head_dim() / 2, E> const& angles, patch_grid const& grid) {
+  constexpr auto& c = C::vision;
+  constexpr float eps = static_cast<float>(c.norm_eps);
+  [[maybe_unused]] auto scope = e.scope();
+
+  auto h = e.layer_norm(z, w.norm1, eps);                                            // [N, d]
+  auto qkv = e.linear(h, w.qkv);                                                     // [N, 3 d]
+  auto q = e.template rotate<c.head_dim()>(e.template columns<0, c.hidden>(qkv), angles.cos, angles.sin);
+  auto k = e.template rotate<c.head_dim()>(e.template columns<c.hidden, c.hidden>(qkv), angles.cos, angles.sin);
+  auto v = e.template columns<2 * c.hidden, c.hidden>(qkv);
+  z = e.linear_onto(z, e.template attend_within<c.heads>(q, k, v, grid.h * grid.w), w.proj);
+
+  auto g = e.layer_norm(z, w.norm2, eps);
+  return e.linear_onto(z, e.gelu_tanh(e.linear(g, w.linear_fc1)), w.linear_fc2);
+}
+
+/// m consecutive patches become one row of D. The last merger norms each patch, DeepStack's norm the merged row.
+template <class C, index Norm, class E>
+constexpr auto merge_patches(E& e, merger_weights<C, Norm> const& w, typename E::template rows<C::vision.hidden> z) {
+  constexpr auto& c = C::vision;
+  constexpr float eps = static_cast<float>(c.norm_eps);
+  auto finish = [&](auto h) { return e.linear(e.gelu_exact(e.linear(h, w.linear_fc1)), w.linear_fc2); };
+  if constexpr (Norm == c.hidden)
+    return finish(e.template join_rows<c.merge_unit()>(e.layer_norm(z, w.norm, eps)));  // [N / m, m d]
+  else
+    return finish(e.layer_norm(e.template join_rows<c.merge_unit()>(z), w.norm, eps));
+}
+
+/// patches [N, 1536] of one picture or video -> N / m rows, and the same number for each DeepStack level.
+template <class C, class E>
+constexpr auto see(E& e, vision_weights<C> const& w, typename E::template rows<C::vision.patch_width()> patches,
+                   patch_grid const& grid) {
+  constexpr auto& c = C::vision;
+  visual_rows<C, E> out;
+  out.merged = e.template reserve_rows<c.out_hidden>(grid.tokens(c.merge));
+  for (auto& level : out.deepstack) level = e.template reserve_rows<c.out_hidden>(grid.tokens(c.merge));
+
+  [[maybe_unused]] auto scope = e.scope();
+  auto z = e.linear(patches, w.patch_embed);                                         // [N, d]
+  e.stage("vision.patch_embed", z);
+  z = e.add_mixed_rows(z, w.pos_embed, [&](index n) {
+    auto place = patch_place(grid, c.merge, n % (grid.h * grid.w));
+    return position_mix(grid, c.table_side(), place[0], place[1]);
+  });
+  auto angles = vision_rotation<C>(e, grid);
+  for (std::size_t j = 0; j < w.blocks.size(); ++j) {
+    z = vision_block<C>(e, w.blocks[j], z, angles, grid);
+    e.stage("vision.block", static_cast<index>(j), z);
+    if (index level = c.deepstack.find(static_cast<index>(j)); level >= 0) {
+      [[maybe_unused]] auto tap = e.scope();
+      auto& kept = out.deepstack[static_cast<std::size_t>(level)];
+      kept = e.keep(kept, merge_patches<C>(e, w.deepstack_merger_list[static_cast<std::size_t>(level)], z));
+      e.stage("vision.deepstack", level, kept);
+    }
+  }
+  out.merged = e.keep(out.merged, merge_patches<C>(e, w.merger, z));
+  e.stage("vision.merger", out.merged);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+template <class E>
+concept engine = requires(E& e, typename E::template rows<8> x, weight<16, 8> const& w, vector_weight<8> const& v,
+                          std::span<index const> ids) {
+  e.scope();
+  { e.template embed<8>(w, ids) };
+  { e.project(x, w) } -> std::same_as<typename E::template rows<16>>;
+  { e.rms_norm(x, v, 1e-6f) } -> std::same_as<typename E::template rows<8>>;
+  { e.head_norm(x, v, 1e-6f) } -> std::same_as<typename E::template rows<8>>;
+  { e.template join_rows<2>(x) } -> std::same_as<typename E::template rows<16>>;
+  e.stage("name", x);
+  e.stage("name", index{0}, x);
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+class counter {
+ public:
+  template <index D>
+  struct rows {
+    index size = 0;
+  };
+
+  /// `weights`: the type all matrices are stored in; `threads` as the runner will have.
+  constexpr counter(dtype weights, index threads) : weights_(weights), threads_(threads) {}
+
+  constexpr double flops() const { return flops_; }                 ///< multiply and add count as two
+  constexpr double weight_bytes() const { return weight_bytes_; }   ///< bytes of stored matrices read
+  constexpr std::size_t peak() const { return peak_; }              ///< bytes of arena
+
+  struct memory_scope {
+    counter& owner;
+    std::size_t mark;
+    constexpr explicit memory_scope(counter& c) : owner(c), mark(c.used_) {}
+    memory_scope(memory_scope const&) = delete;
+    constexpr ~memory_scope() { owner.used_ = mark; }
+  };
+  constexpr memory_scope scope() { return memory_scope(*this); }
+
+  template <index D>
+  constexpr rows<D> reserve_rows(index size) {
+    take(size * D * static_cast<index>(sizeof(float)));
+    return {size};
+  }
+  template <index D, index V>
+  constexpr rows<D> embed(weight<V, D> const&, std::span<index const> ids) {
+    return reserve_rows<D>(static_cast<index>(ids.size()));
+  }
+  template <index D, class F>
+  constexpr rows<D> constant(index size, F&&) {
+    return reserve_rows<D>(size);
+  }
+  template <index D>
+  constexpr rows<D> keep(rows<D> place, rows<D>) { return place; }
+
+  template <index In, class... W>
+  constexpr auto linear(rows<In> x, W const&... w) {
+    std::tuple<rows<W::out>...> out{reserve_rows<W::out>(x.size)...};
+    (multiply(x.size, w.weight), ...);
+    if constexpr (sizeof...(W) == 1)
+      return std::get<0>(out);
+    else
+      return out;
+  }
+  template <index D, index In, class W>
+  constexpr rows<D> linear_onto(rows<D> x, rows<In>, W const& w) {
+    multiply(x.size, w.weight);
+    return x;
+  }
+  template <index Out, index In>
+  constexpr rows<Out> project(rows<In> x, weight<Out, In> const& w) {
+    auto y = reserve_rows<Out>(x.size);
+    multiply(x.size, w);
+    return y;
+  }
+
+  template <index D>
+  constexpr rows<D> rms_norm(rows<D> x, vector_weight<D> const&, float) { return reserve_rows<D>(x.size); }
+  template <index D, index K>
+  constexpr rows<D> head_norm(rows<D> x, vector_weight<K> const&, float) { return x; }
+  template <index D>
+  constexpr rows<D> layer_norm(rows<D> x, layer_norm_weights<D> const&, float) { return reserve_rows<D>(x.size); }
+  template <index K, index D>
+  constexpr rows<D> rotate(rows<D> x, rows<K / 2>, rows<K / 2>) { return x; }
+
+  template <class C, index Q, index KV>
+  constexpr rows<Q> attend(index, index first, rows<Q> q, rows<KV>, rows<KV>) {
+    double keys = static_cast<double>(first) + static_cast<double>(q.size + 1) / 2;
+    flops_ += 4.0 * static_cast<double>(q.size) * static_cast<double>(Q) * keys;
+    return reserve_rows<Q>(q.size);
+  }
+  template <index H, index D>
+  constexpr rows<D> attend_within(rows<D> q, rows<D>, rows<D>, index group) {
+    auto out = reserve_rows<D>(q.size);
+    memory_scope pages_end(*this);
+    kernels::kv_layout layout{weights_ == dtype::bf16 ? dtype::bf16 : dtype::f32, H, D / H};
+    index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
+    take(count * static_cast<index>(sizeof(std::byte*)));
+    take(count * static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes()))));
+    flops_ += 4.0 * static_cast<double>(q.size) * static_cast<double>(D) * static_cast<double>(group);
+    return out;
+  }
+
+  template <index D>
+  constexpr rows<D> silu_multiply(rows<D> gate, rows<D>) { return gate; }
+  template <index D>
+  constexpr rows<D> gelu_tanh(rows<D> x) { return x; }
+  template <index D>
+  constexpr rows<D> gelu_exact(rows<D> x) { return x; }
+  template <index First, index N, index D>
+  constexpr rows<N> columns(rows<D> x) { return {x.size}; }
+  template <index M, index D>
+  constexpr rows<M * D> join_rows(rows<D> x) { return {x.size / M}; }
+  template <index D>
+  constexpr rows<D> last_rows(rows<D>, index count) { return {count}; }
+  template <index D>
+  constexpr rows<D> place_rows(rows<D> x, rows<D>, std::span<visual_run const>) { return x; }
+  template <index D>
+  constexpr rows<D> add_rows(rows<D> x, rows<D>, std::span<visual_run const>) { return x; }
+  template <index D, index R, class F>
+  constexpr rows<D> add_mixed_rows(rows<D> x, weight<R, D> const&, F&&) { return x; }
+
+  template <index D>
+  constexpr void stage(std::string_view, rows<D>) {}
+  template <index D>
+  constexpr void stage(std::string_view, index, rows<D>) {}
+
+ private:
+  constexpr void take(index bytes) {
+    used_ += arena::padded(static_cast<std::size_t>(bytes));
+    peak_ = std::max(peak_, used_);
+  }
+  template <index Out, index In>
+  constexpr void multiply(index size, weight<Out, In> const&) {
+    memory_scope scratch_end(*this);
+    take(kernels::matmul_scratch(weights_, size, In, threads_));
+    flops_ += 2.0 * static_cast<double>(size) * static_cast<double>(Out) * static_cast<double>(In);
+    weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(size_of(weights_));
+  }
+
+  dtype weights_;
+  index threads_;
+  double flops_ = 0, weight_bytes_ = 0;
+  std::size_t used_ = 0, peak_ = 0;
+};
+static_assert(engine<counter>);
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/kv_cache.hpp
+// The keys and values of one sequence, in pages of fixed size at absolute positions.
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Pages are zeroed when new and may be shared between sequences as long as nobody writes.
+class kv_cache {
+ public:
+  kv_cache(kernels::kv_layout layout, index layers) : layout_(layout), layers_(layers) {
+    table_.resize(static_cast<std::size_t>(layers));
+  }
+
+  static constexpr index page_tokens = kernels::kv_layout::page_tokens;
+  kernels::kv_layout const& layout() const { return layout_; }
+  index length() const { return length_; }
+  index capacity() const { return static_cast<index>(pages_.size()) * page_tokens; }
+  static constexpr index bytes_for(kernels::kv_layout const& layout, index layers, index tokens) {
+    return (tokens + page_tokens - 1) / page_tokens * page_bytes(layout, layers);
+  }
+
+  /// Makes room for `tokens` positions in all. The only call that allocates.
+  void reserve(index tokens) {
+    while (capacity() < tokens) {
+      auto bytes = static_cast<std::size_t>(page_bytes(layout_, layers_));
+      auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, bytes));
+      if (!memory) MEDMO_THROW(errc::too_large, "KV cache", std::to_string(bytes) + " bytes of memory", "none left");
+      std::memset(memory, 0, bytes);
+      pages_.emplace_back(memory, [](std::byte* p) { std::free(p); });
+      for (index l = 0; l < layers_; ++l)
+        table_[static_cast<std::size_t>(l)].push_back(memory + l * padded(layout_.bytes()));
+    }
+  }
+
+  /// This layer's share of every page.
+  std::span<std::byte* const> pages(index layer) const { return table_[static_cast<std::size_t>(layer)]; }
+
+  void advance(index tokens) { length_ += tokens; }
+  /// Forgets everything from position `length` on.
+  void truncate(index length) { length_ = std::min(length_, length); }
+
+ private:
+  static constexpr index padded(index bytes) { return (bytes + 63) / 64 * 64; }
+  static constexpr index page_bytes(kernels::kv_layout const& layout, index layers) {
+    return layers * padded(layout.bytes());
+  }
+
+  kernels::kv_layout layout_;
+  index layers_, length_ = 0;
+  std::vector<std::shared_ptr<std::byte>> pages_;
+  std::vector<std::vector<std::byte*>> table_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/runner.hpp
+// The engine that executes: activations in an arena, keys and values in a cache, kernels of the kernels room.
+// Allocates nothing itself; the caller reserves what model/counter.hpp says is needed.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <tuple>
+
+namespace medmo::inline MEDMO_ABI {
+
+class runner {
+ public:
+  /// [T, D] f32 in the arena, or rows that the caller owns.
+  template <index D>
+  struct rows {
+    float* data = nullptr;
+    index size = 0, stride = D;
+    operator view<float>() const { return {data, size, D, Eigen::OuterStride<>(stride)}; }
+    operator mutable_view<float>() const { return {data, size, D, Eigen::OuterStride<>(stride)}; }
+    float* row(index t) const { return data + t * stride; }
+  };
+
+  /// `cache` may be null when only the vision tower runs.
+  runner(arena& memory, kv_cache* cache) : memory_(memory), cache_(cache) {}
+
+  struct memory_scope {
+    arena& memory;
+    std::size_t mark;
+    explicit memory_scope(arena& m) : memory(m), mark(m.mark()) {}
+    memory_scope(memory_scope const&) = delete;
+    ~memory_scope() { memory.release(mark); }
+  };
+  memory_scope scope() { return memory_scope(memory_); }
+
+  template <index D>
+  rows<D> reserve_rows(index size) {
+    return {memory_.take<float>(size * D), size, D};
+  }
+
+  template <index D, index V>
+  rows<D> embed(weight<V, D> const& table, std::span<index const> ids) {
+    auto x = reserve_rows<D>(static_cast<index>(ids.size()));
+    kernels::embed(table.stored, ids, x);
+    return x;
+  }
+
+  template <index D, class F>
+  rows<D> constant(index size, F&& f) {
+    auto x = reserve_rows<D>(size);
+    parallel_ranges(size, 16, [&](index begin, index end) {
+      for (index t = begin; t < end; ++t) f(t, x.row(t));
+    });
+    return x;
+  }
+
+  template <index D>
+  rows<D> keep(rows<D> place, rows<D> x) {
+    for (index t = 0; t < x.size; ++t) std::memcpy(place.row(t), x.row(t), sizeof(float) * D);
+    return place;
+  }
+
+  template <index In, class... W>
+  auto linear(rows<In> x, W const&... w) {
+    std::tuple<rows<W::out>...> out{reserve_rows<W::out>(x.size)...};
+    std::apply([&](auto&... y) {
+      std::array<kernels::product, sizeof...(W)> products{
+          kernels::product{w.weight.stored, y, w.bias.data, kernels::store::assign}...};
+      multiply(x, products);
+    }, out);
+    if constexpr (sizeof...(W) == 1)
+      return std::get<0>(out);
+    else
+      return out;
+  }
+
+  template <index D, index In, class W>
+  rows<D> linear_onto(rows<D> x, rows<In> a, W const& w) {
+    std::array<kernels::product, 1> products{
+        kernels::product{w.weight.stored, x, w.bias.data, kernels::store::accumulate}};
+    multiply(a, products);
+    return x;
+  }
+
+  template <index Out, index In>
+  rows<Out> project(rows<In> x, weight<Out, In> const& w) {
+    auto y = reserve_rows<Out>(x.size);
+    std::array<kernels::product, 1> products{kernels::product{w.stored, y, nullptr, kernels::store::assign}};
+    multiply(x, products);
+    return y;
+  }
+
+  template <index D>
+  rows<D> rms_norm(rows<D> x, vector_weight<D> const& w, float eps) {
+    auto y = reserve_rows<D>(x.size);
+    kernels::rms_norm(x, w.data, D, eps, y);
+    return y;
+  }
+  template <index D, index K>
+  rows<D> head_norm(rows<D> x, vector_weight<K> const& w, float eps) {
+    kernels::rms_norm(x, w.data, K, eps, x);
+    return x;
+  }
+  template <index D>
+  rows<D> layer_norm(rows<D> x, layer_norm_weights<D> const& w, float eps) {
+    auto y = reserve_rows<D>(x.size);
+    kernels::layer_norm(x, w.weight.data, w.bias.data, eps, y);
+    return y;
+  }
+
+  template <index K, index D>
+  rows<D> rotate(rows<D> x, rows<K / 2> cos, rows<K / 2> sin) {
+    kernels::rotate(x, K, cos, sin);
+    return x;
+  }
+
+  template <class C, index Q, index KV>
+  rows<Q> attend(index layer, index first, rows<Q> q, rows<KV> k, rows<KV> v) {
+    constexpr auto& c = C::text;
+    auto out = reserve_rows<Q>(q.size);
+    kernels::attention_shape shape{.heads = c.heads, .scale = scale_of(c.head_dim),
+                                   .mask = kernels::attention_mask::causal, .first = first, .keys = first + q.size};
+    attend_pages(cache_->layout(), shape, cache_->pages(layer), first, q, k, v, out);
+    return out;
+  }
+
+  template <index H, index D>
+  rows<D> attend_within(rows<D> q, rows<D> k, rows<D> v, index group) {
+    auto out = reserve_rows<D>(q.size);
+    memory_scope pages_end(memory_);
+    kernels::kv_layout layout{compute_, H, D / H};
+    index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
+    auto bytes = static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes())));
+    auto** table = memory_.take<std::byte*>(count);
+    auto* memory = memory_.take<std::byte>(count * bytes);
+    std::memset(memory, 0, static_cast<std::size_t>(count * bytes));
+    for (index i = 0; i < count; ++i) table[i] = memory + i * bytes;
+    kernels::attention_shape shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full,
+                                   .first = 0, .keys = group};
+    auto part = [&](rows<D> x, index at) { return rows<D>{x.row(at), group, x.stride}; };
+    for (index at = 0; at < q.size; at += group)
+      attend_pages(layout, shape, {table, static_cast<std::size_t>(count)}, 0, part(q, at), part(k, at), part(v, at),
+                   part(out, at));
+    return out;
+  }
+
+  template <index D>
+  rows<D> silu_multiply(rows<D> gate, rows<D> up) {
+    kernels::silu_multiply(gate, up);
+    return gate;
+  }
+  template <index D>
+  rows<D> gelu_tanh(rows<D> x) {
+    kernels::gelu(x, kernels::gelu_kind::tanh);
+    return x;
+  }
+  template <index D>
+  rows<D> gelu_exact(rows<D> x) {
+    kernels::gelu(x, kernels::gelu_kind::exact);
+    return x;
+  }
+
+  template <index First, index N, index D>
+  rows<N> columns(rows<D> x) {
+    static_assert(First + N <= D);
+    return {x.data + First, x.size, x.stride};
+  }
+  template <index M, index D>
+  rows<M * D> join_rows(rows<D> x) {
+    MEDMO_ASSERT(x.stride == D && x.size % M == 0);
+    return {x.data, x.size / M, M * D};
+  }
+  template <index D>
+  rows<D> last_rows(rows<D> x, index count) {
+    return {x.row(x.size - count), count, x.stride};
+  }
+
+  template <index D>
+  rows<D> place_rows(rows<D> x, rows<D> from, std::span<visual_run const> runs) {
+    for (auto const& r : runs)
+      for (index i = 0; i < r.count; ++i)
+        std::memcpy(x.row(r.token_row + i), from.row(r.feature_row + i), sizeof(float) * D);
+    return x;
+  }
+  template <index D>
+  rows<D> add_rows(rows<D> x, rows<D> from, std::span<visual_run const> runs) {
+    for (auto const& r : runs)
+      for (index i = 0; i < r.count; ++i) {
+        float *to = x.row(r.token_row + i), *add = from.row(r.feature_row + i);
+        for (index d = 0; d < D; ++d) to[d] += add[d];
+      }
+    return x;
+  }
+
+  template <index D, index R, class F>
+  rows<D> add_mixed_rows(rows<D> x, weight<R, D> const& table, F&& mix) {
+    parallel_ranges(x.size, 16, [&](index begin, index end) {
+      std::array<float, D> row, total;
+      for (index t = begin; t < end; ++t) {
+        auto m = mix(t);
+        total.fill(0.0f);
+        for (std::size_t i = 0; i < m.row.size(); ++i) {
+          kernels::read_row(table.stored, m.row[i], row.data());
+          for (index d = 0; d < D; ++d) total[static_cast<std::size_t>(d)] += m.share[i] * row[static_cast<std::size_t>(d)];
+        }
+        for (index d = 0; d < D; ++d) x.row(t)[d] += total[static_cast<std::size_t>(d)];
+      }
+    });
+    return x;
+  }
+
+  template <index D>
+  void stage(std::string_view, rows<D>) {}
+  template <index D>
+  void stage(std::string_view, index, rows<D>) {}
+
+  /// The type that attention inside a picture stores its keys and values in.
+  void set_compute(dtype type) { compute_ = type; }
+
+ private:
+  static float scale_of(index head_dim) { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
+
+  void multiply(view<float> const& x, std::span<kernels::product const> products) {
+    memory_scope scratch_end(memory_);
+    auto* scratch = memory_.take<std::byte>(
+        kernels::matmul_scratch(products.front().w.type, x.rows(), x.cols(), thread_count()));
+    kernels::matmul(x, products, scratch);
+  }
+
+  static void attend_pages(kernels::kv_layout const& layout, kernels::attention_shape const& shape,
+                           std::span<std::byte* const> pages, index first, view<float> const& q, view<float> const& k,
+                           view<float> const& v, mutable_view<float> out) {
+    if (layout.type == dtype::bf16) {
+      kernels::store_keys_values<bf16>(layout, k, v, pages, first);
+      kernels::attention<bf16>(layout, shape, q, pages, out);
+    } else {
+      kernels::store_keys_values<float>(layout, k, v, pages, first);
+      kernels::attention<float>(layout, shape, q, pages, out);
+    }
+  }
+
+  arena& memory_;
+  kv_cache* cache_;
+  dtype compute_ = dtype::f32;
+};
+static_assert(engine<runner>);
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/tracer.hpp
+// The engine that executes as `runner` does and keeps a copy of every named stage, for parity with the reference.
+
+#include <map>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Stages by name ("vision.block.3"). Stages of several runs (pictures, chunks) are appended row-wise.
+using stage_map = std::map<std::string, matrix<float>>;
+
+class tracer : public runner {
+ public:
+  tracer(arena& memory, kv_cache* cache, stage_map& stages) : runner(memory, cache), stages_(stages) {}
+
+  template <index D>
+  void stage(std::string_view name, rows<D> x) {
+    keep_stage(std::string(name), x);
+  }
+  template <index D>
+  void stage(std::string_view name, index layer, rows<D> x) {
+    keep_stage(std::string(name) + "." + std::to_string(layer), x);
+  }
+
+ private:
+  void keep_stage(std::string const& name, view<float> const& x) {
+    auto& kept = stages_[name];
+    index before = kept.rows();
+    kept.conservativeResize(before + x.rows(), x.cols());
+    kept.bottomRows(x.rows()) = x;
+  }
+  stage_map& stages_;
+};
+static_assert(engine<tracer>);
 
 }  // namespace medmo::inline MEDMO_ABI
