@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "../core/error.hpp"
 #include "../core/parallel.hpp"
 #include "simd.hpp"
 
@@ -26,7 +27,7 @@ void rms_norm(T const* x, T const* weight, index d, T eps, T* out) {
 inline void rms_norm(view<float> const& x, float const* weight, index d, float eps, mutable_view<float> out) {
   index slices = x.cols() / d;
   MEDMO_ASSERT(slices * d == x.cols());
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t)
       for (index s = 0; s < slices; ++s) {
         float const* in = x.data() + t * x.outerStride() + s * d;

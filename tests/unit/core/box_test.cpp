@@ -21,14 +21,13 @@ TEST_CASE("box: pixels to thousandths round halves to even and clamp") {
     double x;
     double expected;
   };
-  for (auto [name, x, expected] :
-       {row{"zero", 0, 0}, row{"half to even, down", 0.5, 0}, row{"half to even, up", 1.5, 2},
-        row{"half to even, down again", 2.5, 2}, row{"below the picture", -7, 0}, row{"beyond the picture", 2001, 1000},
-        row{"the far edge", 1000, 1000}}) {
-    CAPTURE(name);
-    auto b = medmo::to_norm1000({x, 0, x, 0}, 1000, 1);
-    CHECK(b.x1 == expected);
-    CHECK(b.x2 == expected);
+  for (row const& r : {row{"zero", 0, 0}, row{"half to even, down", 0.5, 0}, row{"half to even, up", 1.5, 2},
+                       row{"half to even, down again", 2.5, 2}, row{"below the picture", -7, 0},
+                       row{"beyond the picture", 2001, 1000}, row{"the far edge", 1000, 1000}}) {
+    CAPTURE(r.name);
+    auto b = medmo::to_norm1000({r.x, 0, r.x, 0}, 1000, 1);
+    CHECK(b.x1 == r.expected);
+    CHECK(b.x2 == r.expected);
   }
 }
 

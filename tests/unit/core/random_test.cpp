@@ -28,15 +28,14 @@ TEST_CASE("random: a stream's values never change") {  // checkpoints made by se
     double uniform;
     float normal;
   };
-  for (auto [i, bits, uniform, normal] :
-       {row{0u, 0x2deb24617e5ee91fu, 0x1.6f59230bf2f74p-3, -0x1.e668980000000p-2f},
-        row{1u, 0x6005def46aa077dau, 0x1.80177bd1aa81cp-2, 0x1.cf98200000000p-3f},
-        row{2u, 0xff2d9fdbc06936edu, 0x1.fe5b3fb780d26p-1, 0x1.0475080000000p+0f},
-        row{1000000000000u, 0xc19ac898666bc9b3u, 0x1.83359130ccd79p-1, 0x1.42b75c0000000p+0f}}) {
-    CAPTURE(i);
-    CHECK(s.bits(i) == bits);
-    CHECK(s.uniform(i) == uniform);
-    CHECK(s.normal(i) == normal);
+  for (row const& r : {row{0u, 0x2deb24617e5ee91fu, 0x1.6f59230bf2f74p-3, -0x1.e668980000000p-2f},
+                       row{1u, 0x6005def46aa077dau, 0x1.80177bd1aa81cp-2, 0x1.cf98200000000p-3f},
+                       row{2u, 0xff2d9fdbc06936edu, 0x1.fe5b3fb780d26p-1, 0x1.0475080000000p+0f},
+                       row{1000000000000u, 0xc19ac898666bc9b3u, 0x1.83359130ccd79p-1, 0x1.42b75c0000000p+0f}}) {
+    CAPTURE(r.i);
+    CHECK(s.bits(r.i) == r.bits);
+    CHECK(s.uniform(r.i) == r.uniform);
+    CHECK(s.normal(r.i) == r.normal);
   }
 }
 
