@@ -9,6 +9,7 @@
 #include "core/image.hpp"
 #include "core/matrix.hpp"
 #include "core/parallel.hpp"
+#include "core/patch_grid.hpp"
 #include "core/random.hpp"
 #include "core/version.hpp"
 
@@ -19,10 +20,13 @@
 #include "kernels/kv_pages.hpp"
 #include "kernels/layer_norm.hpp"
 #include "kernels/matmul.hpp"
+#include "kernels/resample.hpp"
 #include "kernels/rms_norm.hpp"
 #include "kernels/rope.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/tensor_view.hpp"
+
+#include "vision/smart_resize.hpp"
 
 #include "model/check.hpp"
 #include "model/config.hpp"

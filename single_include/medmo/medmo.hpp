@@ -422,6 +422,21 @@ void parallel_ranges(index n, index grain, F&& f) {
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/core/patch_grid.hpp
+// How many patches a picture or a video has, and how they lie: what the vision room makes and the model consumes.
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Patches of one picture or one video: t time steps of h x w patches (before merging).
+struct patch_grid {
+  index t = 1, h = 0, w = 0;
+  constexpr index patches() const { return t * h * w; }
+  constexpr index tokens(index merge) const { return t * (h / merge) * (w / merge); }
+  friend constexpr bool operator==(patch_grid const&, patch_grid const&) = default;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
 // ---- medmo/core/random.hpp
 // Counter-based random numbers: value i of stream s under a seed is a pure function, so results do not depend on the
 // order of calls, on threads, or on the C++ library. Mixing: splitmix64 (Steele, Lea, Flood 2014).
@@ -1506,6 +1521,221 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/kernels/resample.hpp
+// Antialiased bicubic resizing of 8-bit RGB, equal to Pillow bit for bit: Keys' cubic with a = -0.5, widened by the factor
+// of reduction, as integer weights; one pass an axis with rounding to 8 bits between them. torch's uint8 kernel differs
+// from it in two facts only, so that it is a rule here as well. Facts: Pillow 13.0 and torch 2.8; the code is our own.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// Whose integers. All three use the same real weights, computed in double.
+enum class resample_rule {
+  pillow,                   ///< 22-bit weights; rows first if the height shrinks by more than twice what the width does
+  pillow_horizontal_first,  ///< 22-bit weights, always columns first: Pillow's former releases
+  torch                     ///< columns first, weights of an axis as fine as 16 bits hold: torch's and torchvision's uint8
+};
+
+namespace detail {
+
+/// The weights of one axis: output i is the sum over k < count[i] of weight[i * stride + k] * input[first[i] + k], plus a
+/// half, shifted right by `bits`, clipped to 0..255.
+struct resample_axis {
+  std::vector<std::int32_t> weights;
+  std::vector<index> first, count;
+  index stride = 0;
+  int bits = 0;
+};
+
+/// One rounding an operation on every machine: what passes through memory is not fused into a multiply-add.
+inline double rounded(double x) {
+  double volatile v = x;
+  return v;
+}
+
+/// Keys' cubic convolution kernel, a = -0.5 (IEEE Trans. ASSP 29, 1981).
+inline double keys_cubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return rounded(rounded((rounded((a + 2.0) * x) - (a + 3.0)) * x) * x) + 1.0;
+  if (x < 2.0) return (rounded((rounded((x - 5.0) * x) + 8.0) * x) - 4.0) * a;
+  return 0.0;
+}
+
+inline resample_axis make_resample_axis(index in, index out, resample_rule rule) {
+  double scale = static_cast<double>(in) / static_cast<double>(out);
+  double widening = std::max(scale, 1.0), support = 2.0 * widening, narrowing = 1.0 / widening;
+  resample_axis axis;
+  axis.stride = std::min(in, static_cast<index>(std::ceil(support)) * 2 + 1);
+  axis.first.resize(static_cast<std::size_t>(out));
+  axis.count.resize(static_cast<std::size_t>(out));
+  axis.weights.resize(static_cast<std::size_t>(out * axis.stride));
+  std::vector<double> real(static_cast<std::size_t>(out * axis.stride));
+
+  double largest = 0.0;
+  for (index i = 0; i < out; ++i) {
+    double centre = rounded((static_cast<double>(i) + 0.5) * scale);
+    index first = std::max<index>(0, static_cast<index>(centre - support + 0.5));
+    index count = std::min(in, static_cast<index>(centre + support + 0.5)) - first;
+    double* w = real.data() + i * axis.stride;
+    double sum = 0.0;
+    for (index k = 0; k < count; ++k) {
+      w[k] = keys_cubic((static_cast<double>(k + first) - centre + 0.5) * narrowing);
+      sum += w[k];
+    }
+    for (index k = 0; k < count; ++k) largest = std::max(largest, w[k] /= sum);
+    axis.first[static_cast<std::size_t>(i)] = first;
+    axis.count[static_cast<std::size_t>(i)] = count;
+  }
+
+  axis.bits = 22;
+  if (rule == resample_rule::torch)  // the largest weight, rounded, stays below 2^15
+    for (axis.bits = 0; axis.bits < 22 && 0.5 + largest * std::ldexp(1.0, axis.bits + 1) < 32768.0;) ++axis.bits;
+  double one = std::ldexp(1.0, axis.bits);
+  for (std::size_t k = 0; k < real.size(); ++k)
+    axis.weights[k] = static_cast<std::int32_t>(real[k] * one + (real[k] < 0.0 ? -0.5 : 0.5));
+  return axis;
+}
+
+/// out[j] = clip((half + sum_k weight[k] * in[k * stride + j]) >> bits) for j < Lanes. |sum| < 2^31: the absolute weights
+/// add up to less than 1.7.
+template <index Lanes>
+void weigh(std::uint8_t const* in, index stride, std::int32_t const* weight, index count, int bits, std::uint8_t* out) {
+  std::int32_t sum[Lanes];
+  for (index j = 0; j < Lanes; ++j) sum[j] = (1 << bits) >> 1;
+  for (index k = 0; k < count; ++k)
+    for (index j = 0; j < Lanes; ++j) sum[j] += weight[k] * static_cast<std::int32_t>(in[k * stride + j]);
+  for (index j = 0; j < Lanes; ++j) out[j] = static_cast<std::uint8_t>(std::clamp(sum[j] >> bits, 0, 255));
+}
+
+/// Resizes columns: rows [from, from + out.height) of `in`, width to out.width. Sixteen rows are laid side by side, so
+/// that the 3 x 16 values of a column are one run of memory.
+inline void resample_columns(image const& in, index from, resample_axis const& axis, image& out) {
+  constexpr index rows = 16, lanes = 3 * rows;
+  index groups = (out.height + rows - 1) / rows, pieces = std::min<index>(groups, thread_count());
+  auto run_bytes = static_cast<std::size_t>(in.width * lanes);
+  std::vector<std::uint8_t> runs(run_bytes * static_cast<std::size_t>(pieces));
+  parallel_for(pieces, [&](index piece) {
+    std::uint8_t* run = runs.data() + static_cast<std::size_t>(piece) * run_bytes;
+    for (index g = groups * piece / pieces; g < groups * (piece + 1) / pieces; ++g) {
+      index y = g * rows, used = std::min(rows, out.height - y);
+      std::uint8_t const* source[rows];
+      for (index r = 0; r < rows; ++r) source[r] = in.at(0, from + y + std::min(r, used - 1));
+      for (index i = 0; i < in.width * 3; ++i)
+        for (index r = 0; r < rows; ++r) run[i * rows + r] = source[r][i];
+      std::uint8_t* to = out.at(0, y);
+      for (index x = 0; x < out.width; ++x) {
+        auto n = static_cast<std::size_t>(x);
+        std::uint8_t column[lanes];
+        weigh<lanes>(run + axis.first[n] * lanes, lanes, axis.weights.data() + x * axis.stride, axis.count[n],
+                     axis.bits, column);
+        for (index r = 0; r < used; ++r)
+          for (index c = 0; c < 3; ++c) to[(r * out.width + x) * 3 + c] = column[c * rows + r];
+      }
+    }
+  });
+}
+
+/// Resizes rows: output row i weighs input rows first[i] - from and on.
+inline void resample_rows(image const& in, index from, resample_axis const& axis, image& out) {
+  constexpr index lanes = 64;
+  index pitch = in.width * 3;
+  parallel_ranges(out.height, 8, [&](index begin, index end) {
+    for (index y = begin; y < end; ++y) {
+      auto n = static_cast<std::size_t>(y);
+      std::uint8_t const* source = in.at(0, axis.first[n] - from);
+      std::int32_t const* weight = axis.weights.data() + y * axis.stride;
+      std::uint8_t* to = out.at(0, y);
+      index j = 0;
+      for (; j + lanes <= pitch; j += lanes) weigh<lanes>(source + j, pitch, weight, axis.count[n], axis.bits, to + j);
+      for (; j < pitch; ++j) weigh<1>(source + j, pitch, weight, axis.count[n], axis.bits, to + j);
+    }
+  });
+}
+
+inline bool rows_come_first(image const& in, index width, index height, resample_rule rule) {
+  return rule == resample_rule::pillow && in.height > height && in.height - height > 2 * (in.width - width);
+}
+}  // namespace detail
+
+namespace reference {
+/// The same, one value after the other.
+inline image resample_bicubic(image const& in, index width, index height, resample_rule rule) {
+  auto pass = [&](image const& from, index w, index h) {  // one of the two sides changes
+    bool rows = h != from.height;
+    auto axis = rows ? detail::make_resample_axis(from.height, h, rule) : detail::make_resample_axis(from.width, w, rule);
+    image to(w, h);
+    for (index y = 0; y < h; ++y)
+      for (index x = 0; x < w; ++x)
+        for (index c = 0; c < 3; ++c) {
+          auto n = static_cast<std::size_t>(rows ? y : x);
+          std::int64_t sum = axis.bits > 0 ? std::int64_t{1} << (axis.bits - 1) : 0;
+          for (index k = 0; k < axis.count[n]; ++k) {
+            index at = axis.first[n] + k;
+            sum += std::int64_t{axis.weights[n * static_cast<std::size_t>(axis.stride) + static_cast<std::size_t>(k)]} *
+                   (rows ? from.at(x, at) : from.at(at, y))[c];
+          }
+          to.at(x, y)[c] = static_cast<std::uint8_t>(std::clamp<std::int64_t>(sum >> axis.bits, 0, 255));
+        }
+    return to;
+  };
+  image now = in;
+  bool rows_first = detail::rows_come_first(in, width, height, rule);
+  if (rows_first && height != now.height) now = pass(now, now.width, height);
+  if (width != now.width) now = pass(now, width, now.height);
+  if (height != now.height) now = pass(now, width, height);
+  return now;
+}
+}  // namespace reference
+
+/// `in` resized to width x height with the antialiased bicubic filter.
+///   out[i] = clip8((half + sum_k round(2^bits k(i, k) / sum_k k(i, k)) in[k]) >> bits), one axis after the other,
+///   k(i, k) = keys((k + 0.5 - (i + 0.5) s) / max(s, 1)), s = in / out
+/// An axis of equal size is left alone. Sides of `in` and of the result 1 .. 2^24, else bad_image. Uses one picture of
+/// intermediate size. Equal for every number of threads. Parallel over rows. Oracle: reference::resample_bicubic.
+inline image resample_bicubic(image const& in, index width, index height, resample_rule rule = resample_rule::pillow) {
+  auto check = [](char const* where, index w, index h) {
+    constexpr index limit = index{1} << 24;
+    if (w < 1 || h < 1 || w > limit || h > limit)
+      MEDMO_THROW(errc::bad_image, where, "sides of 1 .. 2^24 pixels", std::to_string(w) + " x " + std::to_string(h));
+  };
+  check("resample, input", in.width, in.height);
+  check("resample, output", width, height);
+  if (in.pixels.size() != static_cast<std::size_t>(in.width * in.height * 3))
+    MEDMO_THROW(errc::bad_image, "resample, input", std::to_string(in.width * in.height * 3) + " bytes of pixels",
+                std::to_string(in.pixels.size()));
+
+  detail::resample_axis columns, rows;
+  if (width != in.width) columns = detail::make_resample_axis(in.width, width, rule);
+  if (height != in.height) rows = detail::make_resample_axis(in.height, height, rule);
+  if (width == in.width && height == in.height) return in;
+
+  image out(width, height);
+  if (width == in.width) {
+    detail::resample_rows(in, 0, rows, out);
+  } else if (height == in.height) {
+    detail::resample_columns(in, 0, columns, out);
+  } else if (detail::rows_come_first(in, width, height, rule)) {
+    image between(in.width, height);
+    detail::resample_rows(in, 0, rows, between);
+    detail::resample_columns(between, 0, columns, out);
+  } else {
+    index from = rows.first.front();  // rows no output row looks at are not resized
+    image between(width, rows.first.back() + rows.count.back() - from);
+    detail::resample_columns(in, from, columns, between);
+    detail::resample_rows(between, from, rows, out);
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
 // ---- medmo/kernels/rms_norm.hpp
 // Root-mean-square norm over the columns, or over each head's slice of them.
 
@@ -1531,7 +1761,7 @@ void rms_norm(T const* x, T const* weight, index d, T eps, T* out) {
 inline void rms_norm(view<float> const& x, float const* weight, index d, float eps, mutable_view<float> out) {
   index slices = x.cols() / d;
   MEDMO_ASSERT(slices * d == x.cols());
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t)
       for (index s = 0; s < slices; ++s) {
         float const* in = x.data() + t * x.outerStride() + s * d;
@@ -1584,6 +1814,155 @@ inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/vision/smart_resize.hpp
+// The size a picture or a video is resized to: multiples of patch * merge, an area between two limits, nearly the same
+// aspect. Integer and double arithmetic of the reference, step by step, so that token counts are equal; usable in
+// constant expressions. Source: transformers 5.23 qwen2_vl and qwen3_vl (video), `smart_resize`. Nothing is resized here.
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+struct picture_size {
+  index height = 0, width = 0;
+  friend constexpr bool operator==(picture_size const&, picture_size const&) = default;
+};
+
+inline constexpr index max_side = index{1} << 24;     ///< of a picture; products of two sides are exact in double
+inline constexpr index max_area = index{1} << 48;     ///< of the limits min_pixels and max_pixels
+inline constexpr index max_aspect = 200;              ///< longer side over shorter side
+
+namespace detail {
+
+/// The square root, correctly rounded: the machine's at run time, digit by digit in constant expressions. x > 0, normal.
+constexpr double square_root(double x) {
+  if (!std::is_constant_evaluated()) return std::sqrt(x);
+  auto bits = std::bit_cast<std::uint64_t>(x);
+  int exponent = static_cast<int>(bits >> 52) - 1023;
+  std::uint64_t m = (bits & 0xfffffffffffffull) | 0x10000000000000ull;  // x = m * 2^(exponent - 52)
+  if (exponent & 1) m *= 2, --exponent;
+  // 54 binary digits of sqrt(m * 2^54): two digits of the radicand are taken in for each digit of the root.
+  std::uint64_t root = 0, rest = 0;
+  for (int i = 53; i >= 0; --i) {
+    int shift = 2 * i - 54;
+    rest = rest * 4 + ((shift >= 0 ? m >> shift : 0) & 3);
+    std::uint64_t trial = root * 4 + 1;
+    root *= 2;
+    if (rest >= trial) rest -= trial, root += 1;
+  }
+  root = (root + 1) / 2;  // the 54th digit rounds; a tie is impossible, a root of 54 digits has a square of 107
+  return std::bit_cast<double>((static_cast<std::uint64_t>(exponent / 2 + 1023) << 52) + (root - 0x10000000000000ull));
+}
+
+constexpr index floor_of(double x) {
+  auto i = static_cast<index>(x);
+  return static_cast<double>(i) > x ? i - 1 : i;
+}
+constexpr index ceil_of(double x) { return -floor_of(-x); }
+
+/// round(a / b) with halves to even; a >= 0, b > 0. The quotient is a double first, as in Python.
+constexpr index round_quotient(index a, index b) {
+  double q = static_cast<double>(a) / static_cast<double>(b);
+  index below = floor_of(q);
+  double rest = q - static_cast<double>(below);
+  if (rest != 0.5) return rest > 0.5 ? below + 1 : below;
+  return below + (below & 1);
+}
+
+constexpr void check_limits(index factor, index min_pixels, index max_pixels) {
+  if (factor < 1 || factor > 65536)
+    MEDMO_THROW(errc::bad_argument, "smart_resize, factor", "1 .. 65536", std::to_string(factor));
+  if (max_pixels < 1 || max_pixels > max_area)
+    MEDMO_THROW(errc::bad_argument, "smart_resize, max_pixels", "1 .. 2^48", std::to_string(max_pixels));
+  if (min_pixels < 0 || min_pixels > max_pixels)
+    MEDMO_THROW(errc::bad_argument, "smart_resize, min_pixels", "0 .. max_pixels (" + std::to_string(max_pixels) + ")",
+                std::to_string(min_pixels));
+}
+
+constexpr void check_size(index height, index width) {
+  if (height < 1 || width < 1 || height > max_side || width > max_side)
+    MEDMO_THROW(errc::bad_image, "picture size", "sides of 1 .. 2^24 pixels",
+                std::to_string(width) + " x " + std::to_string(height));
+}
+
+constexpr void check_aspect(index height, index width) {
+  index longer = height > width ? height : width, shorter = height > width ? width : height;
+  if (longer > max_aspect * shorter)
+    MEDMO_THROW(errc::bad_image, "picture size", "a longer side of at most 200 times the shorter",
+                std::to_string(width) + " x " + std::to_string(height));
+}
+
+/// The common part: `frames` and `counted_frames` (rounded to the temporal patch) are 1 for a still picture.
+constexpr picture_size fit(index frames, index counted_frames, index height, index width, index factor,
+                           index min_pixels, index max_pixels) {
+  auto f = static_cast<double>(factor);
+  auto h = static_cast<double>(height), w = static_cast<double>(width);
+  double volume = static_cast<double>(frames * height * width);
+  index hb = round_quotient(height, factor) * factor, wb = round_quotient(width, factor) * factor;
+  index area = counted_frames * hb * wb;
+  if (area > max_pixels) {
+    double b = square_root(volume / static_cast<double>(max_pixels));
+    hb = floor_of(h / b / f) * factor;
+    wb = floor_of(w / b / f) * factor;
+    hb = hb < factor ? factor : hb;
+    wb = wb < factor ? factor : wb;
+  } else if (area < min_pixels) {
+    double b = square_root(static_cast<double>(min_pixels) / volume);
+    hb = ceil_of(h * b / f) * factor;
+    wb = ceil_of(w * b / f) * factor;
+  }
+  if (hb < 1 || wb < 1)
+    MEDMO_THROW(errc::bad_image, "picture size", "sides that do not round to nothing within min_pixels",
+                std::to_string(width) + " x " + std::to_string(height));
+  return {hb, wb};
+}
+}  // namespace detail
+
+/// The size a still picture is resized to.
+///   hb = round(h / f) f, wb likewise, halves to even (0 for sides below f / 2: the "too small" branch takes them)
+///   hb wb > max_pixels:  b = sqrt(h w / max_pixels), hb = max(f, floor(h / b / f) f)
+///   hb wb < min_pixels:  b = sqrt(min_pixels / (h w)), hb = ceil(h b / f) f
+/// height, width in pixels; factor f = patch * merge; the limits are areas. The result of the last branch can exceed
+/// max_pixels slightly when the two limits are close, as in the reference.
+/// Errors: bad_image for sides outside 1 .. 2^24, an aspect above 200, or (only with min_pixels below f^2) a side that
+/// rounds to 0; bad_argument for limits that make no sense.
+constexpr picture_size smart_resize(index height, index width, index factor, index min_pixels, index max_pixels) {
+  detail::check_limits(factor, min_pixels, max_pixels);
+  detail::check_size(height, width);
+  detail::check_aspect(height, width);
+  return detail::fit(1, 1, height, width, factor, min_pixels, max_pixels);
+}
+
+/// The size of each frame of a video; the limits count t h w. Sides below the factor are scaled up first.
+/// frames >= temporal (else bad_image), at most 2^14; other errors as smart_resize.
+constexpr picture_size smart_resize_video(index frames, index height, index width, index temporal, index factor,
+                                          index min_pixels, index max_pixels) {
+  detail::check_limits(factor, min_pixels, max_pixels);
+  detail::check_size(height, width);
+  if (temporal < 1 || frames < temporal || frames > 16384)
+    MEDMO_THROW(errc::bad_image, "video", std::to_string(temporal) + " .. 16384 frames", std::to_string(frames));
+  if (height < factor || width < factor) {
+    double a = static_cast<double>(factor) / static_cast<double>(height);
+    double b = static_cast<double>(factor) / static_cast<double>(width);
+    double scale = a > b ? a : b;
+    double h = static_cast<double>(height) * scale, w = static_cast<double>(width) * scale;
+    height = static_cast<index>(h);
+    width = static_cast<index>(w);
+  }
+  detail::check_aspect(height, width);
+  if (frames > (index{1} << 52) / height / width)
+    MEDMO_THROW(errc::too_large, "video", "at most 2^52 pixels in all",
+                std::to_string(frames) + " x " + std::to_string(width) + " x " + std::to_string(height));
+  return detail::fit(frames, detail::round_quotient(frames, temporal) * temporal, height, width, factor, min_pixels,
+                     max_pixels);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
 
 // ---- medmo/model/check.hpp
 // The rules a configuration obeys, one static_assert each, so that a wrongly wired model does not compile.
