@@ -31,28 +31,39 @@ inline int thread_count() {
 #endif
 }
 
-/// The number of this thread inside a parallel loop, 0 .. thread_count() - 1.
-inline int thread_index() {
-#if defined(_OPENMP)
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
+namespace detail {
+inline int& worker_slot() {
+  thread_local int worker = 0;
+  return worker;
 }
+}  // namespace detail
 
-/// f(i) for i in [0, n), handed out one by one. Each i must write its own outputs only.
+/// The number of this thread inside a parallel_for, 0 .. thread_count() - 1; 0 outside. Threads that the application made
+/// itself all see 0: each has scratch of its own.
+inline int thread_index() { return detail::worker_slot(); }
+
+/// f(i) for i in [0, n), handed out one by one. Each i must write its own outputs only. Inside another parallel region the
+/// loop runs on the calling thread.
 template <class F>
 void parallel_for(index n, F&& f) {
 #if defined(_OPENMP)
   int threads = static_cast<int>(std::min<index>(thread_count(), n));
   if (threads > 1 && !omp_in_parallel()) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (index i = 0; i < n; ++i) f(i);
+#pragma omp parallel num_threads(threads)
+    {
+      detail::worker_slot() = omp_get_thread_num();
+#pragma omp for schedule(dynamic, 1)
+      for (index i = 0; i < n; ++i) f(i);
+      detail::worker_slot() = 0;
+    }
     return;
   }
 #endif
   for (index i = 0; i < n; ++i) f(i);
 }
+
+/// How many items of `work` operations each make a piece worth handing to another thread.
+constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 16) / std::max<index>(1, work)); }
 
 /// f(begin, end) over [0, n) in pieces of `grain` (the last may be shorter).
 template <class F>

@@ -28,7 +28,7 @@ namespace detail {
 /// y[i] = f(y[i], i) in sixteen lanes; the last lanes of a row are done in a padded copy, with the same bits.
 template <class F>
 void for_lanes(mutable_view<float> y, F&& f) {
-  parallel_ranges(y.rows(), 4, [&](index begin, index end) {
+  parallel_ranges(y.rows(), grain_for(8 * y.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float* row = y.data() + t * y.outerStride();
       index i = 0;

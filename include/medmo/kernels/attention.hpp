@@ -211,16 +211,20 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
   MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
   index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
   // later blocks of a causal mask see more keys: hand out the long ones first
-  parallel_for(blocks * layout.heads, [&](index i) {
+  parallel_ranges(blocks * layout.heads, grain_for(4 * layout.head_dim * shape.keys), [&](index begin, index end) {
+    auto run = [&] {
+      for (index i = begin; i < end; ++i) {
+        detail::attention_block<T> block(layout, shape);
+        block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+      }
+    };
 #if MEDMO_AMX
     if (sizeof(T) == 2 && arch::amx_ready()) {
       arch::amx_scope tiles;
-      detail::attention_block<T> block(layout, shape);
-      return block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+      return run();
     }
 #endif
-    detail::attention_block<T> block(layout, shape);
-    block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+    run();
   });
 }
 

@@ -34,16 +34,18 @@ template <class T>
 void store_keys_values(kv_layout const& layout, view<float> const& k, view<float> const& v,
                        std::span<std::byte* const> pages, index first) {
   index d = layout.head_dim;
-  parallel_for(layout.heads, [&](index h) {
+  parallel_ranges(layout.heads, grain_for(2 * d * k.rows()), [&](index begin, index end) {
     for (index t = 0; t < k.rows(); ++t) {
       index position = first + t, slot = position % kv_layout::page_tokens;
       auto* page = reinterpret_cast<T*>(pages[static_cast<std::size_t>(position / kv_layout::page_tokens)]);
-      T* key = page + layout.key_offset(h) + slot * layout.key_width();
-      T* value = page + layout.value_offset(h) + slot;
-      float const* k_row = k.data() + t * k.outerStride() + h * d;
-      float const* v_row = v.data() + t * v.outerStride() + h * d;
-      for (index i = 0; i < d; ++i) key[i] = T(k_row[i]);
-      for (index i = 0; i < d; ++i) value[i * kv_layout::page_tokens] = T(v_row[i]);
+      for (index h = begin; h < end; ++h) {
+        T* key = page + layout.key_offset(h) + slot * layout.key_width();
+        T* value = page + layout.value_offset(h) + slot;
+        float const* k_row = k.data() + t * k.outerStride() + h * d;
+        float const* v_row = v.data() + t * v.outerStride() + h * d;
+        for (index i = 0; i < d; ++i) key[i] = T(k_row[i]);
+        for (index i = 0; i < d; ++i) value[i * kv_layout::page_tokens] = T(v_row[i]);
+      }
     }
   });
 }

@@ -26,7 +26,7 @@ void layer_norm(T const* x, T const* weight, T const* bias, index d, T eps, T* o
 inline void layer_norm(view<float> const& x, float const* weight, float const* bias, float eps,
                        mutable_view<float> out) {
   index d = x.cols();
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float const* in = x.data() + t * x.outerStride();
       float* to = out.data() + t * out.outerStride();

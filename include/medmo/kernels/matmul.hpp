@@ -92,8 +92,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
       }
     });
   };
+  // pieces worth a thread, in whole multiples of the tile
+  auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
   if (type == dtype::f32) {
-    return for_pieces(40, [&](product const& p, index first, index last) {
+    return for_pieces(worth(40), [&](product const& p, index first, index last) {
       detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
     });
   }
@@ -103,9 +105,11 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   if (arch::amx_ready()) {
     auto* packed = reinterpret_cast<bf16*>(scratch);
     index block = arch::amx_steps(k) * 512, blocks = (t_rows + 15) / 16;
-    parallel_for(blocks, [&](index b) { arch::amx_pack_block(x, b * 16, packed + b * block); });
+    parallel_ranges(blocks, grain_for(16 * k), [&](index begin, index end) {
+      for (index b = begin; b < end; ++b) arch::amx_pack_block(x, b * 16, packed + b * block);
+    });
     if (t_rows <= 16) {
-      for_pieces(256, [&](product const& p, index first, index last) {
+      for_pieces(worth(256), [&](product const& p, index first, index last) {
         arch::amx_scope tiles;
         arch::amx_product_skinny(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows,
                                  [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
@@ -125,8 +129,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   }
 #endif
   auto* rounded = reinterpret_cast<bf16*>(scratch);
-  parallel_for(t_rows, [&](index t) { arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k); });
-  for_pieces(40, [&](product const& p, index first, index last) {
+  parallel_ranges(t_rows, grain_for(k), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t) arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k);
+  });
+  for_pieces(worth(40), [&](product const& p, index first, index last) {
     detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
   });
 }

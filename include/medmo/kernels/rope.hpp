@@ -14,7 +14,7 @@ namespace medmo::inline MEDMO_ABI::kernels {
 /// x [T, heads * head_dim]; cos, sin [T, h]. Parallel over T. Source: arXiv 2104.09864, Qwen3-VL's rotate_half.
 inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos, view<float> const& sin) {
   index heads = x.cols() / head_dim, half = head_dim / 2;
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float const *c = cos.data() + t * cos.outerStride(), *s = sin.data() + t * sin.outerStride();
       for (index h = 0; h < heads; ++h) {

@@ -7,17 +7,10 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/patch_grid.hpp"
 #include "config.hpp"
 
 namespace medmo::inline MEDMO_ABI {
-
-/// Patches of one picture or one video: t time steps of h x w patches (before merging).
-struct patch_grid {
-  index t = 1, h = 0, w = 0;
-  constexpr index patches() const { return t * h * w; }
-  constexpr index tokens(index merge) const { return t * (h / merge) * (w / merge); }
-  friend constexpr bool operator==(patch_grid const&, patch_grid const&) = default;
-};
 
 /// Position of one token on the axes time, height, width. Plain text: all three equal.
 struct token_position {

@@ -62,7 +62,7 @@ class runner {
   template <index D, class F>
   rows<D> constant(index size, F&& f) {
     auto x = reserve_rows<D>(size);
-    parallel_ranges(size, 16, [&](index begin, index end) {
+    parallel_ranges(size, grain_for(D * 16), [&](index begin, index end) {
       for (index t = begin; t < end; ++t) f(t, x.row(t));
     });
     return x;
@@ -208,7 +208,7 @@ class runner {
 
   template <index D, index R, class F>
   rows<D> add_mixed_rows(rows<D> x, weight<R, D> const& table, F&& mix) {
-    parallel_ranges(x.size, 16, [&](index begin, index end) {
+    parallel_ranges(x.size, grain_for(D * 8), [&](index begin, index end) {
       std::array<float, D> row, total;
       for (index t = begin; t < end; ++t) {
         auto m = mix(t);

@@ -1,0 +1,226 @@
+// One sequence of tokens and pictures on its way through a model: the tokens so far, their positions, their keys and
+// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/arena.hpp"
+#include "../core/error.hpp"
+#include "../model/model.hpp"
+#include "../model/plan.hpp"
+#include "../model/runner.hpp"
+#include "../model/tracer.hpp"
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A picture as the vision tower sees it, and then as the decoder sees it.
+struct visual_features {
+  patch_grid grid;
+  matrix<float> merged;                  ///< [tokens, D]
+  std::vector<matrix<float>> deepstack;  ///< [tokens, D] each
+};
+
+/// Runs the vision tower. patches [N, 1536] in merge order. `memory` is grown to what the tower needs.
+template <vision_language_configuration C>
+visual_features see_picture(model<C> const& m, view<float> const& patches, patch_grid const& grid, arena& memory,
+                            stage_map* stages = nullptr) {
+  constexpr auto& c = C::vision;
+  if (grid.h <= 0 || grid.w <= 0 || grid.t <= 0 || grid.h % c.merge || grid.w % c.merge ||
+      patches.rows() != grid.patches() || patches.cols() != c.patch_width())
+    MEDMO_THROW(errc::bad_argument, "patches",
+                std::to_string(grid.patches()) + " x " + std::to_string(c.patch_width()) + " for a grid of whole " +
+                    std::to_string(c.merge) + " x " + std::to_string(c.merge) + " blocks",
+                std::to_string(patches.rows()) + " x " + std::to_string(patches.cols()));
+  memory.reserve(count_vision<C>(grid, m.compute(), thread_count()).peak());
+  visual_features out;
+  out.grid = grid;
+  auto run = [&](auto&& engine) {
+    using E = std::remove_cvref_t<decltype(engine)>;
+    auto scope = engine.scope();
+    // the patches are read only: rows over them avoid a copy
+    typename E::template rows<c.patch_width()> x{const_cast<float*>(patches.data()), patches.rows(),
+                                                 patches.outerStride()};
+    engine.set_compute(m.compute());
+    auto seen = see<C>(engine, m.weights().vision, x, grid);
+    out.merged = view<float>(seen.merged);
+    for (auto const& level : seen.deepstack) out.deepstack.emplace_back(view<float>(level));
+  };
+  if (stages)
+    run(tracer(memory, nullptr, *stages));
+  else
+    run(runner(memory, nullptr));
+  return out;
+}
+
+template <model_configuration C>
+class sequence {
+ public:
+  static constexpr index default_chunk = 512;
+
+  explicit sequence(model<C> const& m)
+      : model_(m),
+        cache_({m.compute(), C::text.kv_heads, C::text.head_dim}, C::text.layers),
+        logits_(static_cast<std::size_t>(C::text.vocab)) {}
+
+  index length() const { return cache_.length(); }
+  std::span<index const> ids() const { return ids_; }
+  std::span<token_position const> positions() const { return positions_; }
+  arena& memory() { return memory_; }
+
+  /// Makes room for `tokens` in all and for steps of `chunk`; after it, stepping allocates nothing.
+  void reserve(index tokens, index chunk = 1) {
+    if (tokens > C::text.max_positions)
+      MEDMO_THROW(errc::too_large, "sequence", "at most " + std::to_string(C::text.max_positions) + " tokens",
+                  std::to_string(tokens));
+    cache_.reserve(tokens);
+    ids_.reserve(static_cast<std::size_t>(tokens));
+    positions_.reserve(static_cast<std::size_t>(tokens));
+    chunk = std::max<index>(1, std::min(chunk, tokens));
+    memory_.reserve(count_decode<C>(chunk, 0, model_.compute(), thread_count()).peak());
+  }
+
+  /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
+  /// With `stages`, keeps every named stage, logits of all positions included. Errors leave the sequence as it was.
+  void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
+              index chunk = default_chunk, stage_map* stages = nullptr) {
+    if (ids.empty()) return;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(ids[i]));
+    std::vector<token_position> positions;
+    positions.reserve(ids.size());
+    index next = place(ids, pictures, positions);
+    auto runs = visual_runs(ids, pictures);
+    reserve(length() + static_cast<index>(ids.size()), chunk);
+    if (stages) memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(),
+                                                thread_count(), std::min(chunk, static_cast<index>(ids.size()))).peak());
+    next_position_ = next;
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    positions_.insert(positions_.end(), positions.begin(), positions.end());
+
+    gather(pictures);
+    auto total = static_cast<index>(ids.size());
+    for (index at = 0; at < total; at += chunk) {
+      index n = std::min(chunk, total - at);
+      std::vector<visual_run> here = runs_within(runs, at, n);
+      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
+           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here,
+           at + n == total, stages);
+    }
+  }
+
+  /// Appends one text token. Allocates nothing within what `reserve` made room for.
+  void append_token(index id) {
+    MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
+    if (length() == cache_.capacity()) reserve(length() + 1);
+    token_position p{next_position_, next_position_, next_position_};
+    ++next_position_;
+    ids_.push_back(id);
+    positions_.push_back(p);
+    step({&id, 1}, {&p, 1}, {}, true, nullptr);
+  }
+
+  /// Logits [V] after the last token; a sampler may change them.
+  std::span<float> logits() { return logits_; }
+
+ private:
+  index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
+              std::vector<token_position>& positions) const {
+    std::vector<patch_grid> grids;
+    for (auto const* p : pictures) grids.push_back(p->grid);
+    index merge = 1;
+    if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
+    return append_positions(ids, grids, merge, C::tokens, next_position_, positions);
+  }
+
+  /// Where the rows of the pictures, one after the other, go among these tokens.
+  static std::vector<visual_run> visual_runs(std::span<index const> ids,
+                                             std::span<visual_features const* const> pictures) {
+    std::vector<visual_run> runs;
+    if (pictures.empty()) return runs;
+    index row = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] != C::tokens.image_pad && ids[i] != C::tokens.video_pad) continue;
+      auto at = static_cast<index>(i);
+      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
+        ++runs.back().count;
+      else
+        runs.push_back({at, row, 1});
+      ++row;
+    }
+    return runs;
+  }
+
+  static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {
+    std::vector<visual_run> here;
+    for (auto const& r : runs) {
+      index begin = std::max(r.token_row, at), end = std::min(r.token_row + r.count, at + n);
+      if (begin < end) here.push_back({begin - at, r.feature_row + begin - r.token_row, end - begin});
+    }
+    return here;
+  }
+
+  /// All pictures of one append as one table of rows; a single picture is used where it lies.
+  void gather(std::span<visual_features const* const> pictures) {
+    visual_ = {};
+    if (pictures.empty()) return;
+    auto rows_of = [](matrix<float> const& m) {
+      return runner::rows<C::text.hidden>{const_cast<float*>(m.data()), m.rows(), C::text.hidden};
+    };
+    constexpr std::size_t levels = visual_rows<C, runner>::levels;
+    auto join = [&](auto const& part) {
+      if (pictures.size() == 1) return rows_of(part(*pictures.front()));
+      index n = 0;
+      for (auto const* p : pictures) n += part(*p).rows();
+      matrix<float> all(n, C::text.hidden);
+      n = 0;
+      for (auto const* p : pictures) {
+        all.middleRows(n, part(*p).rows()) = part(*p);
+        n += part(*p).rows();
+      }
+      joined_.push_back(std::move(all));
+      return rows_of(joined_.back());
+    };
+    joined_.clear();
+    joined_.reserve(1 + levels);
+    visual_.merged = join([](visual_features const& f) -> auto& { return f.merged; });
+    for (std::size_t l = 0; l < levels; ++l)
+      visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
+  }
+
+  void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
+            bool last, stage_map* stages) {
+    token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
+    auto run = [&](auto&& engine, index rows) {
+      using E = std::remove_cvref_t<decltype(engine)>;
+      auto scope = engine.scope();
+      visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
+      auto x = decode<C>(engine, model_.weights().text, chunk, visual);
+      if (rows == 0) return;
+      auto y = head<C>(engine, model_.weights().text, engine.last_rows(x, rows));
+      std::copy_n(y.row(rows - 1), C::text.vocab, logits_.data());
+    };
+    if (stages)
+      run(tracer(memory_, &cache_, *stages), chunk.size());
+    else
+      run(runner(memory_, &cache_), last ? 1 : 0);
+    cache_.advance(chunk.size());
+  }
+
+  model<C> const& model_;
+  kv_cache cache_;
+  arena memory_;
+  std::vector<float> logits_;
+  std::vector<index> ids_;
+  std::vector<token_position> positions_;
+  index next_position_ = 0;
+  visual_rows<C, runner> visual_;
+  std::vector<matrix<float>> joined_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
