@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "core/patch_grid.hpp"
 #include "core/random.hpp"
+#include "core/tensor_source.hpp"
 #include "core/version.hpp"
 
 #include "kernels/activation.hpp"
@@ -34,8 +35,13 @@
 #include "model/decoder.hpp"
 #include "model/engine.hpp"
 #include "model/kv_cache.hpp"
+#include "model/model.hpp"
+#include "model/plan.hpp"
 #include "model/positions.hpp"
 #include "model/runner.hpp"
 #include "model/tracer.hpp"
 #include "model/vision_tower.hpp"
 #include "model/weights.hpp"
+
+#include "generate/sampler.hpp"
+#include "generate/sequence.hpp"

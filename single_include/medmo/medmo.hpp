@@ -390,28 +390,39 @@ inline int thread_count() {
 #endif
 }
 
-/// The number of this thread inside a parallel loop, 0 .. thread_count() - 1.
-inline int thread_index() {
-#if defined(_OPENMP)
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
+namespace detail {
+inline int& worker_slot() {
+  thread_local int worker = 0;
+  return worker;
 }
+}  // namespace detail
 
-/// f(i) for i in [0, n), handed out one by one. Each i must write its own outputs only.
+/// The number of this thread inside a parallel_for, 0 .. thread_count() - 1; 0 outside. Threads that the application made
+/// itself all see 0: each has scratch of its own.
+inline int thread_index() { return detail::worker_slot(); }
+
+/// f(i) for i in [0, n), handed out one by one. Each i must write its own outputs only. Inside another parallel region the
+/// loop runs on the calling thread.
 template <class F>
 void parallel_for(index n, F&& f) {
 #if defined(_OPENMP)
   int threads = static_cast<int>(std::min<index>(thread_count(), n));
   if (threads > 1 && !omp_in_parallel()) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (index i = 0; i < n; ++i) f(i);
+#pragma omp parallel num_threads(threads)
+    {
+      detail::worker_slot() = omp_get_thread_num();
+#pragma omp for schedule(dynamic, 1)
+      for (index i = 0; i < n; ++i) f(i);
+      detail::worker_slot() = 0;
+    }
     return;
   }
 #endif
   for (index i = 0; i < n; ++i) f(i);
 }
+
+/// How many items of `work` operations each make a piece worth handing to another thread.
+constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 16) / std::max<index>(1, work)); }
 
 /// f(begin, end) over [0, n) in pieces of `grain` (the last may be shorter).
 template <class F>
@@ -473,6 +484,44 @@ struct random_stream {
     return static_cast<float>(static_cast<double>(sum - 131070) * (1.7320508075688772 / 65536.0));
   }
 };
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/core/tensor_source.hpp
+// Named tensors from anywhere: a safetensors folder, a GGUF, or arrays linked into a program. The one door through which
+// the model room meets files.
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A stored tensor, row-major. bytes.size() is the product of the shape times the size of the type (the source's duty);
+/// the bytes live as long as the source.
+struct tensor_ref {
+  dtype type = dtype::f32;
+  std::vector<index> shape;
+  std::span<std::byte const> bytes;
+};
+
+/// find(name) gives the tensor or nothing; names() every name there is.
+template <class S>
+concept tensor_source = requires(S const& s, std::string_view name) {
+  { s.find(name) } -> std::same_as<std::optional<tensor_ref>>;
+  { *std::begin(s.names()) } -> std::convertible_to<std::string>;
+};
+
+/// "[2560, 9728]", for messages.
+inline std::string shape_text(std::span<index const> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
 
 }  // namespace medmo::inline MEDMO_ABI
 
@@ -595,7 +644,7 @@ namespace detail {
 /// y[i] = f(y[i], i) in sixteen lanes; the last lanes of a row are done in a padded copy, with the same bits.
 template <class F>
 void for_lanes(mutable_view<float> y, F&& f) {
-  parallel_ranges(y.rows(), 4, [&](index begin, index end) {
+  parallel_ranges(y.rows(), grain_for(8 * y.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float* row = y.data() + t * y.outerStride();
       index i = 0;
@@ -812,16 +861,18 @@ template <class T>
 void store_keys_values(kv_layout const& layout, view<float> const& k, view<float> const& v,
                        std::span<std::byte* const> pages, index first) {
   index d = layout.head_dim;
-  parallel_for(layout.heads, [&](index h) {
+  parallel_ranges(layout.heads, grain_for(2 * d * k.rows()), [&](index begin, index end) {
     for (index t = 0; t < k.rows(); ++t) {
       index position = first + t, slot = position % kv_layout::page_tokens;
       auto* page = reinterpret_cast<T*>(pages[static_cast<std::size_t>(position / kv_layout::page_tokens)]);
-      T* key = page + layout.key_offset(h) + slot * layout.key_width();
-      T* value = page + layout.value_offset(h) + slot;
-      float const* k_row = k.data() + t * k.outerStride() + h * d;
-      float const* v_row = v.data() + t * v.outerStride() + h * d;
-      for (index i = 0; i < d; ++i) key[i] = T(k_row[i]);
-      for (index i = 0; i < d; ++i) value[i * kv_layout::page_tokens] = T(v_row[i]);
+      for (index h = begin; h < end; ++h) {
+        T* key = page + layout.key_offset(h) + slot * layout.key_width();
+        T* value = page + layout.value_offset(h) + slot;
+        float const* k_row = k.data() + t * k.outerStride() + h * d;
+        float const* v_row = v.data() + t * v.outerStride() + h * d;
+        for (index i = 0; i < d; ++i) key[i] = T(k_row[i]);
+        for (index i = 0; i < d; ++i) value[i * kv_layout::page_tokens] = T(v_row[i]);
+      }
     }
   });
 }
@@ -1024,16 +1075,20 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
   MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
   index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
   // later blocks of a causal mask see more keys: hand out the long ones first
-  parallel_for(blocks * layout.heads, [&](index i) {
+  parallel_ranges(blocks * layout.heads, grain_for(4 * layout.head_dim * shape.keys), [&](index begin, index end) {
+    auto run = [&] {
+      for (index i = begin; i < end; ++i) {
+        detail::attention_block<T> block(layout, shape);
+        block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+      }
+    };
 #if MEDMO_AMX
     if (sizeof(T) == 2 && arch::amx_ready()) {
       arch::amx_scope tiles;
-      detail::attention_block<T> block(layout, shape);
-      return block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+      return run();
     }
 #endif
-    detail::attention_block<T> block(layout, shape);
-    block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+    run();
   });
 }
 
@@ -1190,7 +1245,7 @@ void layer_norm(T const* x, T const* weight, T const* bias, index d, T eps, T* o
 inline void layer_norm(view<float> const& x, float const* weight, float const* bias, float eps,
                        mutable_view<float> out) {
   index d = x.cols();
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float const* in = x.data() + t * x.outerStride();
       float* to = out.data() + t * out.outerStride();
@@ -1480,8 +1535,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
       }
     });
   };
+  // pieces worth a thread, in whole multiples of the tile
+  auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
   if (type == dtype::f32) {
-    return for_pieces(40, [&](product const& p, index first, index last) {
+    return for_pieces(worth(40), [&](product const& p, index first, index last) {
       detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
     });
   }
@@ -1491,9 +1548,11 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   if (arch::amx_ready()) {
     auto* packed = reinterpret_cast<bf16*>(scratch);
     index block = arch::amx_steps(k) * 512, blocks = (t_rows + 15) / 16;
-    parallel_for(blocks, [&](index b) { arch::amx_pack_block(x, b * 16, packed + b * block); });
+    parallel_ranges(blocks, grain_for(16 * k), [&](index begin, index end) {
+      for (index b = begin; b < end; ++b) arch::amx_pack_block(x, b * 16, packed + b * block);
+    });
     if (t_rows <= 16) {
-      for_pieces(256, [&](product const& p, index first, index last) {
+      for_pieces(worth(256), [&](product const& p, index first, index last) {
         arch::amx_scope tiles;
         arch::amx_product_skinny(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows,
                                  [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
@@ -1513,8 +1572,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   }
 #endif
   auto* rounded = reinterpret_cast<bf16*>(scratch);
-  parallel_for(t_rows, [&](index t) { arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k); });
-  for_pieces(40, [&](product const& p, index first, index last) {
+  parallel_ranges(t_rows, grain_for(k), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t) arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k);
+  });
+  for_pieces(worth(40), [&](product const& p, index first, index last) {
     detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
   });
 }
@@ -1797,7 +1858,7 @@ namespace medmo::inline MEDMO_ABI::kernels {
 /// x [T, heads * head_dim]; cos, sin [T, h]. Parallel over T. Source: arXiv 2104.09864, Qwen3-VL's rotate_half.
 inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos, view<float> const& sin) {
   index heads = x.cols() / head_dim, half = head_dim / 2;
-  parallel_ranges(x.rows(), 8, [&](index begin, index end) {
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) {
       float const *c = cos.data() + t * cos.outerStride(), *s = sin.data() + t * sin.outerStride();
       for (index h = 0; h < heads; ++h) {
@@ -2206,14 +2267,6 @@ consteval bool checked_configuration() {
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI {
-
-/// Patches of one picture or one video: t time steps of h x w patches (before merging).
-struct patch_grid {
-  index t = 1, h = 0, w = 0;
-  constexpr index patches() const { return t * h * w; }
-  constexpr index tokens(index merge) const { return t * (h / merge) * (w / merge); }
-  friend constexpr bool operator==(patch_grid const&, patch_grid const&) = default;
-};
 
 /// Position of one token on the axes time, height, width. Plain text: all three equal.
 struct token_position {
@@ -2891,6 +2944,284 @@ class kv_cache {
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/model/model.hpp
+// A model: weights that are checked against the configuration, and whatever keeps their bytes alive. Const once loaded, and
+// shared by any number of sequences in any number of threads.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+template <model_configuration C>
+class model;
+
+namespace detail {
+
+/// Dialects of tensor names: the canonical prefix, and what conversions write in its place.
+struct name_dialect {
+  std::string text, vision, head;
+};
+
+template <class C>
+std::vector<name_dialect> known_dialects() {
+  if constexpr (vision_language_configuration<C>)
+    return {{"model.language_model.", "model.visual.", "lm_head."},
+            {"language_model.model.", "visual.", "language_model.lm_head."},
+            {"model.", "visual.", "lm_head."},
+            {"language_model.", "visual.", "lm_head."}};
+  else
+    return {{"model.", "", "lm_head."}, {"", "", "lm_head."}, {"model.language_model.", "", "lm_head."}};
+}
+
+/// `name` as for_each_tensor gives it, in another dialect.
+inline std::string translate(std::string const& name, name_dialect const& canonical, name_dialect const& to) {
+  auto swap = [&](std::string const& from, std::string const& with) { return with + name.substr(from.size()); };
+  if (!canonical.vision.empty() && name.starts_with(canonical.vision)) return swap(canonical.vision, to.vision);
+  if (name.starts_with(canonical.head)) return swap(canonical.head, to.head);
+  return swap(canonical.text, to.text);
+}
+
+/// Names in a list, the first few of them.
+inline std::string listed(std::vector<std::string> const& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 5; ++i) text += (i ? ", " : "") + names[i];
+  if (names.size() > 5) text += " and " + std::to_string(names.size() - 5) + " more";
+  return text;
+}
+
+/// Fills the weights of one model from a source; everything is checked before anything is kept.
+template <class C, tensor_source Source>
+class weight_loader {
+ public:
+  weight_loader(Source const& source, std::string where) : source_(source), where_(std::move(where)) {}
+
+  void load(model_weights<C>& w, std::vector<std::unique_ptr<float[]>>& owned) {
+    auto dialects = known_dialects<C>();
+    name_dialect dialect = dialects.front();
+    for (auto const& d : dialects)
+      if (source_.find(d.text + "embed_tokens.weight")) {
+        dialect = d;
+        break;
+      }
+    std::vector<std::string> missing, used;
+    for_each_tensor(w, [&](std::string const& name, auto& tensor) {
+      std::string stored = translate(name, dialects.front(), dialect);
+      auto found = source_.find(stored);
+      if (!found) {
+        missing.push_back(stored);
+        return;
+      }
+      used.push_back(stored);
+      place(stored, *found, tensor, owned);
+    });
+    if (!missing.empty())
+      MEDMO_THROW(errc::missing_tensor, where_, "tensors " + listed(missing), "none of that name");
+    refuse_unused(used, dialect);
+  }
+
+ private:
+  template <index Out, index In>
+  void place(std::string const& name, tensor_ref const& t, weight<Out, In>& w,
+             std::vector<std::unique_ptr<float[]>>& owned) {
+    check_shape(name, t, {Out, In});
+    bool aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(t.type) == 0;
+    if ((t.type == dtype::f32 || t.type == dtype::bf16) && aligned)
+      w.stored = {t.type, t.bytes.data(), Out, In};
+    else
+      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(widen(name, t, owned)), Out, In};
+  }
+
+  template <index N>
+  void place(std::string const& name, tensor_ref const& t, vector_weight<N>& w,
+             std::vector<std::unique_ptr<float[]>>& owned) {
+    check_shape(name, t, {N});
+    w.data = widen(name, t, owned);
+  }
+
+  /// Rows are the first dimension; the others may be folded (a convolution's kernel is one row of its product).
+  void check_shape(std::string const& name, tensor_ref const& t, std::vector<index> const& expected) {
+    std::vector<index> folded;
+    for (std::size_t i = 0; i < t.shape.size(); ++i)
+      if (i < expected.size()) folded.push_back(t.shape[i]);
+      else if (expected.size() > 1) folded.back() *= t.shape[i];
+    bool convolution = name.ends_with("patch_embed.proj.weight");
+    if (folded != expected || (t.shape.size() != expected.size() && !convolution))
+      MEDMO_THROW(errc::wrong_shape, where_ + ": tensor " + name, shape_text(expected), shape_text(t.shape));
+  }
+
+  float const* widen(std::string const& name, tensor_ref const& t, std::vector<std::unique_ptr<float[]>>& owned) {
+    index n = 1;
+    for (index d : t.shape) n *= d;
+    auto out = std::make_unique<float[]>(static_cast<std::size_t>(n));
+    auto each = [&]<class T>(T) {
+      for (index i = 0; i < n; ++i) {
+        T x;
+        std::memcpy(static_cast<void*>(&x), t.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+        out[static_cast<std::size_t>(i)] = static_cast<float>(x);
+      }
+    };
+    switch (t.type) {
+      case dtype::f32: each(float{}); break;
+      case dtype::bf16: each(bf16{}); break;
+      case dtype::f16: each(f16{}); break;
+      default:
+        MEDMO_THROW(errc::wrong_dtype, where_ + ": tensor " + name, "F32, F16 or BF16", std::string(name_of(t.type)));
+    }
+    owned.push_back(std::move(out));
+    return owned.back().get();
+  }
+
+  /// Whatever the model does not know is an error, but for a stored copy of a tied head and derived buffers.
+  void refuse_unused(std::vector<std::string>& used, name_dialect const& dialect) {
+    std::sort(used.begin(), used.end());
+    std::vector<std::string> unused;
+    for (std::string const& name : source_.names()) {
+      bool tied_copy = C::text.tied_head && name == dialect.head + "weight";
+      if (!std::binary_search(used.begin(), used.end(), name) && !tied_copy && !name.ends_with("rotary_emb.inv_freq"))
+        unused.push_back(name);
+    }
+    if (!unused.empty())
+      MEDMO_THROW(errc::unused_tensor, where_, "no tensors beyond those of " + std::string(C::name), listed(unused));
+  }
+
+  Source const& source_;
+  std::string where_;
+};
+
+}  // namespace detail
+
+template <model_configuration C>
+class model {
+  static_assert(checked_configuration<C>());
+
+ public:
+  using configuration = C;
+
+  /// Reads every tensor of the configuration from `source`, which is kept alive. Matrices of type F32 and BF16 are used in
+  /// place; vectors, F16 and misaligned ones are widened to F32. `where` names the source in errors.
+  /// Errors: missing_tensor, unused_tensor, wrong_shape, wrong_dtype, each naming the tensors.
+  template <tensor_source Source>
+  static model load(std::shared_ptr<Source const> source, std::string where) {
+    model m;
+    detail::weight_loader<C, Source>(*source, std::move(where)).load(m.parts_->weights, m.parts_->owned);
+    m.parts_->source = std::move(source);
+    m.compute_ = m.weights().text.layers.front().q_proj.weight.stored.type;
+    return m;
+  }
+
+  model_weights<C> const& weights() const { return parts_->weights; }
+  /// The type of the decoder's matrices: products, keys and values are computed in it.
+  dtype compute() const { return compute_; }
+
+ private:
+  struct parts {
+    model_weights<C> weights;
+    std::vector<std::unique_ptr<float[]>> owned;
+    std::shared_ptr<void const> source;
+  };
+  model() : parts_(std::make_unique<parts>()) {}
+
+  std::unique_ptr<parts> parts_;
+  dtype compute_ = dtype::f32;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/model/plan.hpp
+// What a model needs before it runs: bytes of weights, cache, activations and pictures, and the work in FLOPs, from the
+// configuration and the request alone. Usable in constant expressions.
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct request_shape {
+  std::span<patch_grid const> pictures{};
+  index tokens = 0;         ///< prompt and answer
+  index prompt_tokens = 0;
+  index chunk = 512;        ///< tokens of a prefill step
+  dtype weights = dtype::bf16;
+  index threads = 1;
+};
+
+struct memory_plan {
+  std::size_t weights = 0, cache = 0, arena = 0, pictures = 0;  ///< bytes
+  double vision_flops = 0, prefill_flops = 0;
+  constexpr std::size_t total() const { return weights + cache + arena + pictures; }
+};
+
+/// Bytes of all tensors when matrices are stored as `type`; vectors are held as f32 as well as in the file.
+template <class C>
+std::size_t weight_bytes(dtype type) {
+  model_weights<C> w;
+  std::size_t bytes = 0;
+  for_each_tensor(w, [&](std::string const&, auto& t) {
+    if constexpr (requires { t.stored; })
+      bytes += static_cast<std::size_t>(t.rows * t.cols) * size_of(type);
+    else
+      bytes += static_cast<std::size_t>(t.size) * sizeof(float);
+  });
+  return bytes;
+}
+
+/// Arena and FLOPs of the vision tower on one picture.
+template <vision_language_configuration C>
+constexpr counter count_vision(patch_grid const& grid, dtype weights, index threads) {
+  vision_weights<C> w;
+  counter e(weights, threads);
+  see<C>(e, w, counter::rows<C::vision.patch_width()>{grid.patches()}, grid);
+  return e;
+}
+
+/// Arena and FLOPs of `tokens` more tokens after `first`, with the head on the last `head_rows` of them.
+template <model_configuration C>
+constexpr counter count_decode(index tokens, index first, dtype weights, index threads, index head_rows = 1) {
+  text_weights<C> w;
+  counter e(weights, threads);
+  std::vector<index> ids(static_cast<std::size_t>(tokens));  // the counter reads its size alone
+  auto x = decode<C>(e, w, token_chunk{.ids = ids, .positions = {}, .first = first}, visual_rows<C, counter>{});
+  head<C>(e, w, e.last_rows(x, head_rows));
+  return e;
+}
+
+/// The whole of one request.
+template <model_configuration C>
+memory_plan plan_request(request_shape const& r) {
+  constexpr auto& c = C::text;
+  memory_plan p;
+  p.weights = weight_bytes<C>(r.weights);
+  kernels::kv_layout layout{r.weights == dtype::bf16 ? dtype::bf16 : dtype::f32, c.kv_heads, c.head_dim};
+  p.cache = static_cast<std::size_t>(kv_cache::bytes_for(layout, c.layers, r.tokens));
+  if constexpr (vision_language_configuration<C>) {
+    for (auto const& grid : r.pictures) {
+      auto e = count_vision<C>(grid, r.weights, r.threads);
+      p.arena = std::max(p.arena, e.peak());
+      p.vision_flops += e.flops();
+      index tokens = grid.tokens(C::vision.merge), levels = 1 + static_cast<index>(C::vision.deepstack.size());
+      p.pictures += static_cast<std::size_t>(tokens * levels * c.hidden + grid.patches() * C::vision.patch_width()) *
+                    sizeof(float);
+    }
+  }
+  for (index at = 0; at < r.prompt_tokens; at += r.chunk) {
+    auto e = count_decode<C>(std::min(r.chunk, r.prompt_tokens - at), at, r.weights, r.threads);
+    p.arena = std::max(p.arena, e.peak());
+    p.prefill_flops += e.flops();
+  }
+  return p;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
 // ---- medmo/model/runner.hpp
 // The engine that executes: activations in an arena, keys and values in a cache, kernels of the kernels room.
 // Allocates nothing itself; the caller reserves what model/counter.hpp says is needed.
@@ -2944,7 +3275,7 @@ class runner {
   template <index D, class F>
   rows<D> constant(index size, F&& f) {
     auto x = reserve_rows<D>(size);
-    parallel_ranges(size, 16, [&](index begin, index end) {
+    parallel_ranges(size, grain_for(D * 16), [&](index begin, index end) {
       for (index t = begin; t < end; ++t) f(t, x.row(t));
     });
     return x;
@@ -3090,7 +3421,7 @@ class runner {
 
   template <index D, index R, class F>
   rows<D> add_mixed_rows(rows<D> x, weight<R, D> const& table, F&& mix) {
-    parallel_ranges(x.size, 16, [&](index begin, index end) {
+    parallel_ranges(x.size, grain_for(D * 8), [&](index begin, index end) {
       std::array<float, D> row, total;
       for (index t = begin; t < end; ++t) {
         auto m = mix(t);
@@ -3177,5 +3508,307 @@ class tracer : public runner {
   stage_map& stages_;
 };
 static_assert(engine<tracer>);
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/sampler.hpp
+// From logits to the next token: greedy, or temperature, then top-k, then top-p, in transformers' order.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct sampling_options {
+  bool greedy = true;         ///< the most probable token; the rest of the options is then unused
+  float temperature = 0.7f;   ///< logits / temperature; > 0
+  index top_k = 20;           ///< keep the k most probable; 0 keeps all
+  float top_p = 0.8f;         ///< keep the fewest tokens whose probability reaches p; 1 keeps all
+  std::uint64_t seed = 0;     ///< draw i of a generation is a pure function of seed and i
+};
+
+/// Draws tokens; owns its workspace, so that drawing allocates nothing after the first token.
+class sampler {
+ public:
+  sampler(sampling_options options, index vocab, std::vector<index> forbidden)
+      : options_(options), forbidden_(std::move(forbidden)), draws_(options.seed, stream_of("sampler")) {
+    if (!options.greedy) candidates_.reserve(static_cast<std::size_t>(vocab));
+  }
+
+  /// The next token, or none if a logit is NaN or +infinity, or none is finite. `logits` [V] is changed: forbidden tokens
+  /// get -infinity. Ties go to the lower id.
+  std::optional<index> draw(std::span<float> logits) {
+    for (index id : forbidden_) logits[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+    std::size_t best = 0;
+    bool finite = true;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      finite &= logits[i] < std::numeric_limits<float>::infinity();  // false for NaN as well
+      if (logits[i] > logits[best]) best = i;
+    }
+    if (!finite || !std::isfinite(logits[best])) return std::nullopt;
+    if (options_.greedy) return static_cast<index>(best);
+    return draw_from(logits);
+  }
+
+ private:
+  struct candidate {
+    float logit;
+    index id;
+    bool operator<(candidate const& o) const { return logit != o.logit ? logit > o.logit : id < o.id; }
+  };
+
+  index draw_from(std::span<float const> logits) {
+    candidates_.clear();
+    for (std::size_t i = 0; i < logits.size(); ++i)
+      if (std::isfinite(logits[i])) candidates_.push_back({logits[i] / options_.temperature, static_cast<index>(i)});
+    auto k = options_.top_k > 0 ? std::min<std::size_t>(static_cast<std::size_t>(options_.top_k), candidates_.size())
+                                : candidates_.size();
+    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end());
+    candidates_.resize(k);
+    auto share = [&](candidate const& c) { return std::exp(static_cast<double>(c.logit - candidates_.front().logit)); };
+    double total = 0;
+    for (auto const& c : candidates_) total += share(c);
+    double kept = 0;
+    std::size_t n = 0;
+    while (n < candidates_.size() && (n == 0 || kept < static_cast<double>(options_.top_p) * total))
+      kept += share(candidates_[n++]);
+    double at = draws_.uniform(drawn_++) * kept;
+    for (std::size_t i = 0; i < n; ++i) {
+      at -= share(candidates_[i]);
+      if (at < 0) return candidates_[i].id;
+    }
+    return candidates_[n - 1].id;
+  }
+
+  sampling_options options_;
+  std::vector<index> forbidden_;
+  random_stream draws_;
+  std::uint64_t drawn_ = 0;
+  std::vector<candidate> candidates_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/sequence.hpp
+// One sequence of tokens and pictures on its way through a model: the tokens so far, their positions, their keys and
+// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are.
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A picture as the vision tower sees it, and then as the decoder sees it.
+struct visual_features {
+  patch_grid grid;
+  matrix<float> merged;                  ///< [tokens, D]
+  std::vector<matrix<float>> deepstack;  ///< [tokens, D] each
+};
+
+/// Runs the vision tower. patches [N, 1536] in merge order. `memory` is grown to what the tower needs.
+template <vision_language_configuration C>
+visual_features see_picture(model<C> const& m, view<float> const& patches, patch_grid const& grid, arena& memory,
+                            stage_map* stages = nullptr) {
+  constexpr auto& c = C::vision;
+  if (grid.h <= 0 || grid.w <= 0 || grid.t <= 0 || grid.h % c.merge || grid.w % c.merge ||
+      patches.rows() != grid.patches() || patches.cols() != c.patch_width())
+    MEDMO_THROW(errc::bad_argument, "patches",
+                std::to_string(grid.patches()) + " x " + std::to_string(c.patch_width()) + " for a grid of whole " +
+                    std::to_string(c.merge) + " x " + std::to_string(c.merge) + " blocks",
+                std::to_string(patches.rows()) + " x " + std::to_string(patches.cols()));
+  memory.reserve(count_vision<C>(grid, m.compute(), thread_count()).peak());
+  visual_features out;
+  out.grid = grid;
+  auto run = [&](auto&& engine) {
+    using E = std::remove_cvref_t<decltype(engine)>;
+    auto scope = engine.scope();
+    // the patches are read only: rows over them avoid a copy
+    typename E::template rows<c.patch_width()> x{const_cast<float*>(patches.data()), patches.rows(),
+                                                 patches.outerStride()};
+    engine.set_compute(m.compute());
+    auto seen = see<C>(engine, m.weights().vision, x, grid);
+    out.merged = view<float>(seen.merged);
+    for (auto const& level : seen.deepstack) out.deepstack.emplace_back(view<float>(level));
+  };
+  if (stages)
+    run(tracer(memory, nullptr, *stages));
+  else
+    run(runner(memory, nullptr));
+  return out;
+}
+
+template <model_configuration C>
+class sequence {
+ public:
+  static constexpr index default_chunk = 512;
+
+  explicit sequence(model<C> const& m)
+      : model_(m),
+        cache_({m.compute(), C::text.kv_heads, C::text.head_dim}, C::text.layers),
+        logits_(static_cast<std::size_t>(C::text.vocab)) {}
+
+  index length() const { return cache_.length(); }
+  std::span<index const> ids() const { return ids_; }
+  std::span<token_position const> positions() const { return positions_; }
+  arena& memory() { return memory_; }
+
+  /// Makes room for `tokens` in all and for steps of `chunk`; after it, stepping allocates nothing.
+  void reserve(index tokens, index chunk = 1) {
+    if (tokens > C::text.max_positions)
+      MEDMO_THROW(errc::too_large, "sequence", "at most " + std::to_string(C::text.max_positions) + " tokens",
+                  std::to_string(tokens));
+    cache_.reserve(tokens);
+    ids_.reserve(static_cast<std::size_t>(tokens));
+    positions_.reserve(static_cast<std::size_t>(tokens));
+    chunk = std::max<index>(1, std::min(chunk, tokens));
+    memory_.reserve(count_decode<C>(chunk, 0, model_.compute(), thread_count()).peak());
+  }
+
+  /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
+  /// With `stages`, keeps every named stage, logits of all positions included. Errors leave the sequence as it was.
+  void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
+              index chunk = default_chunk, stage_map* stages = nullptr) {
+    if (ids.empty()) return;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(ids[i]));
+    std::vector<token_position> positions;
+    positions.reserve(ids.size());
+    index next = place(ids, pictures, positions);
+    auto runs = visual_runs(ids, pictures);
+    reserve(length() + static_cast<index>(ids.size()), chunk);
+    if (stages) memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(),
+                                                thread_count(), std::min(chunk, static_cast<index>(ids.size()))).peak());
+    next_position_ = next;
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    positions_.insert(positions_.end(), positions.begin(), positions.end());
+
+    gather(pictures);
+    auto total = static_cast<index>(ids.size());
+    for (index at = 0; at < total; at += chunk) {
+      index n = std::min(chunk, total - at);
+      std::vector<visual_run> here = runs_within(runs, at, n);
+      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
+           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here,
+           at + n == total, stages);
+    }
+  }
+
+  /// Appends one text token. Allocates nothing within what `reserve` made room for.
+  void append_token(index id) {
+    MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
+    if (length() == cache_.capacity()) reserve(length() + 1);
+    token_position p{next_position_, next_position_, next_position_};
+    ++next_position_;
+    ids_.push_back(id);
+    positions_.push_back(p);
+    step({&id, 1}, {&p, 1}, {}, true, nullptr);
+  }
+
+  /// Logits [V] after the last token; a sampler may change them.
+  std::span<float> logits() { return logits_; }
+
+ private:
+  index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
+              std::vector<token_position>& positions) const {
+    std::vector<patch_grid> grids;
+    for (auto const* p : pictures) grids.push_back(p->grid);
+    index merge = 1;
+    if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
+    return append_positions(ids, grids, merge, C::tokens, next_position_, positions);
+  }
+
+  /// Where the rows of the pictures, one after the other, go among these tokens.
+  static std::vector<visual_run> visual_runs(std::span<index const> ids,
+                                             std::span<visual_features const* const> pictures) {
+    std::vector<visual_run> runs;
+    if (pictures.empty()) return runs;
+    index row = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] != C::tokens.image_pad && ids[i] != C::tokens.video_pad) continue;
+      auto at = static_cast<index>(i);
+      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
+        ++runs.back().count;
+      else
+        runs.push_back({at, row, 1});
+      ++row;
+    }
+    return runs;
+  }
+
+  static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {
+    std::vector<visual_run> here;
+    for (auto const& r : runs) {
+      index begin = std::max(r.token_row, at), end = std::min(r.token_row + r.count, at + n);
+      if (begin < end) here.push_back({begin - at, r.feature_row + begin - r.token_row, end - begin});
+    }
+    return here;
+  }
+
+  /// All pictures of one append as one table of rows; a single picture is used where it lies.
+  void gather(std::span<visual_features const* const> pictures) {
+    visual_ = {};
+    if (pictures.empty()) return;
+    auto rows_of = [](matrix<float> const& m) {
+      return runner::rows<C::text.hidden>{const_cast<float*>(m.data()), m.rows(), C::text.hidden};
+    };
+    constexpr std::size_t levels = visual_rows<C, runner>::levels;
+    auto join = [&](auto const& part) {
+      if (pictures.size() == 1) return rows_of(part(*pictures.front()));
+      index n = 0;
+      for (auto const* p : pictures) n += part(*p).rows();
+      matrix<float> all(n, C::text.hidden);
+      n = 0;
+      for (auto const* p : pictures) {
+        all.middleRows(n, part(*p).rows()) = part(*p);
+        n += part(*p).rows();
+      }
+      joined_.push_back(std::move(all));
+      return rows_of(joined_.back());
+    };
+    joined_.clear();
+    joined_.reserve(1 + levels);
+    visual_.merged = join([](visual_features const& f) -> auto& { return f.merged; });
+    for (std::size_t l = 0; l < levels; ++l)
+      visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
+  }
+
+  void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
+            bool last, stage_map* stages) {
+    token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
+    auto run = [&](auto&& engine, index rows) {
+      using E = std::remove_cvref_t<decltype(engine)>;
+      auto scope = engine.scope();
+      visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
+      auto x = decode<C>(engine, model_.weights().text, chunk, visual);
+      if (rows == 0) return;
+      auto y = head<C>(engine, model_.weights().text, engine.last_rows(x, rows));
+      std::copy_n(y.row(rows - 1), C::text.vocab, logits_.data());
+    };
+    if (stages)
+      run(tracer(memory_, &cache_, *stages), chunk.size());
+    else
+      run(runner(memory_, &cache_), last ? 1 : 0);
+    cache_.advance(chunk.size());
+  }
+
+  model<C> const& model_;
+  kv_cache cache_;
+  arena memory_;
+  std::vector<float> logits_;
+  std::vector<index> ids_;
+  std::vector<token_position> positions_;
+  index next_position_ = 0;
+  visual_rows<C, runner> visual_;
+  std::vector<matrix<float>> joined_;
+};
 
 }  // namespace medmo::inline MEDMO_ABI
