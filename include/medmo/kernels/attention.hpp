@@ -183,16 +183,7 @@ struct attention_block {
 
   void put_pair(f32x16 const& p0, f32x16 const& p1, index j) {
     if constexpr (narrow) {
-      alignas(64) float a[16], b[16];
-      p0.store(a);
-      p1.store(b);
-      alignas(64) bf16 even[16], odd[16];
-      arch::round_to_bf16(a, even, 16);
-      arch::round_to_bf16(b, odd, 16);
-      for (int l = 0; l < 16; ++l) {
-        weights[j * 16 + 2 * l] = even[l];
-        weights[j * 16 + 2 * l + 1] = odd[l];
-      }
+      arch::store_pairs(p0, p1, weights + j * 16);
     } else {
       p0.store(weights + j * 16);
       p1.store(weights + j * 16 + 16);

@@ -31,6 +31,12 @@ constexpr index pad(index bytes) { return (bytes + scratch_align - 1) / scratch_
 /// Both rules of the epilogue in one place: sum, then bias, then what stood there.
 inline void emit(product const& p, index t, index o, float const* line, index n) {
   float* out = const_cast<float*>(p.out.data()) + t * p.out.outerStride() + o;
+  if (n == 16) {
+    auto y = f32x16::load(line);
+    if (p.bias) y = y + f32x16::load(p.bias + o);
+    if (p.how == store::accumulate) y = f32x16::load(out) + y;
+    return y.store(out);
+  }
   for (index i = 0; i < n; ++i) {
     float y = p.bias ? line[i] + p.bias[o + i] : line[i];
     out[i] = p.how == store::accumulate ? out[i] + y : y;

@@ -27,14 +27,44 @@ constexpr index amx_panel_rows(index k) {
 
 #if MEDMO_AMX
 
+/// out[j * stride + i] = in[i * 16 + j]: a 16 x 16 block of 32-bit numbers turned about its diagonal.
+inline void transpose16(float const* in, float* out, index stride) {
+  __m512 a[16], b[16];
+  for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(in + i * 16);
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  }
+  auto lo = [](__m512 x, __m512 y) { return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y))); };
+  auto hi = [](__m512 x, __m512 y) { return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y))); };
+  for (int i = 0; i < 16; i += 4) {
+    a[i] = lo(b[i], b[i + 2]);
+    a[i + 1] = hi(b[i], b[i + 2]);
+    a[i + 2] = lo(b[i + 1], b[i + 3]);
+    a[i + 3] = hi(b[i + 1], b[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
+    b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
+    b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
+    b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm512_storeu_ps(out + i * stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    _mm512_storeu_ps(out + (i + 4) * stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88));
+    _mm512_storeu_ps(out + (i + 8) * stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+    _mm512_storeu_ps(out + (i + 12) * stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd));
+  }
+}
+
 /// Rounds rows [first, first + 16) of x (those below `rows`; the others are zero) to bf16 and packs them as one B block.
 inline void amx_pack_block(view<float> const& x, index first, bf16* out) {
   index k = x.cols(), steps = amx_steps(k);
-  alignas(64) std::uint32_t lane[16][16];
+  alignas(64) float pairs[16 * 16];  // two bf16 numbers in each
   for (index s = 0; s < steps; ++s) {
     index at = s * amx_step, n = std::min(amx_step, k - at);
     for (index r = 0; r < amx_side; ++r) {
-      auto* row = reinterpret_cast<bf16*>(lane[r]);
+      auto* row = reinterpret_cast<bf16*>(pairs + r * 16);
       if (first + r >= x.rows()) {
         std::memset(static_cast<void*>(row), 0, 64);
       } else {
@@ -42,20 +72,16 @@ inline void amx_pack_block(view<float> const& x, index first, bf16* out) {
         if (n < amx_step) std::memset(static_cast<void*>(row + n), 0, static_cast<std::size_t>(amx_step - n) * 2);
       }
     }
-    auto* block = reinterpret_cast<std::uint32_t*>(out + s * amx_step * amx_side);
-    for (int p = 0; p < 16; ++p)
-      for (int r = 0; r < 16; ++r) block[p * 16 + r] = lane[r][p];
+    transpose16(pairs, reinterpret_cast<float*>(out + s * amx_step * amx_side), 16);
   }
 }
 
-/// out[t * stride + o] = tile[o][t] for the first `outs` outputs and `rows` rows of a 16 x 16 tile.
+/// emit(t, line, outs): the tile [o][t] as lines of outputs, for the first `rows` rows.
 template <class Emit>
 void amx_emit(float const* tile, index outs, index rows, Emit&& emit) {
-  for (index t = 0; t < rows; ++t) {
-    alignas(64) float line[16];
-    for (index o = 0; o < 16; ++o) line[o] = tile[o * 16 + t];
-    emit(t, line, outs);
-  }
+  alignas(64) float lines[16 * 16];
+  transpose16(tile, lines, 16);
+  for (index t = 0; t < rows; ++t) emit(t, lines + t * 16, outs);
 }
 
 /// The 32 x 32 block: two panels of 16 weights at `a` (packed: [steps][2][16][32]) against two B blocks.

@@ -68,6 +68,24 @@ struct bf16x32 {
   }
 };
 
+/// out[2 l] = bf16(a[l]), out[2 l + 1] = bf16(b[l]) for the sixteen lanes.
+inline void store_pairs(f32x16 const& a, f32x16 const& b, bf16* out) {
+#if MEDMO_AVX512_BF16
+  auto wide = [](f32x16 const& x) {
+    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.part[0])));
+  };
+  _mm512_storeu_si512(out, _mm512_or_si512(wide(a), _mm512_slli_epi32(wide(b), 16)));
+#else
+  alignas(64) float even[16], odd[16];
+  a.store(even);
+  b.store(odd);
+  for (int l = 0; l < 16; ++l) {
+    out[2 * l] = bf16(even[l]);
+    out[2 * l + 1] = bf16(odd[l]);
+  }
+#endif
+}
+
 inline f32x16 multiply_add(bf16x32 const& a, bf16x32 const& b, f32x16 const& acc) {
 #if MEDMO_AVX512_BF16
   static_assert(f32x16::count == 1);
