@@ -20,7 +20,7 @@ namespace medmo::inline MEDMO_ABI::kernels {
 enum class resample_rule {
   pillow,                   ///< 22-bit weights; rows first if the height shrinks by more than twice what the width does
   pillow_horizontal_first,  ///< 22-bit weights, always columns first: Pillow's former releases
-  torch                     ///< columns first, weights of an axis as fine as 16 bits hold: torch's and torchvision's uint8
+  torch  ///< columns first, weights of an axis as fine as 16 bits hold: torch's and torchvision's uint8
 };
 
 namespace detail {
@@ -150,7 +150,8 @@ namespace reference {
 inline image resample_bicubic(image const& in, index width, index height, resample_rule rule) {
   auto pass = [&](image const& from, index w, index h) {  // one of the two sides changes
     bool rows = h != from.height;
-    auto axis = rows ? detail::make_resample_axis(from.height, h, rule) : detail::make_resample_axis(from.width, w, rule);
+    auto axis =
+        rows ? detail::make_resample_axis(from.height, h, rule) : detail::make_resample_axis(from.width, w, rule);
     image to(w, h);
     for (index y = 0; y < h; ++y)
       for (index x = 0; x < w; ++x)

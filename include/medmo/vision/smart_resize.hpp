@@ -19,9 +19,9 @@ struct picture_size {
   friend constexpr bool operator==(picture_size const&, picture_size const&) = default;
 };
 
-inline constexpr index max_side = index{1} << 24;     ///< of a picture; products of two sides are exact in double
-inline constexpr index max_area = index{1} << 48;     ///< of the limits min_pixels and max_pixels
-inline constexpr index max_aspect = 200;              ///< longer side over shorter side
+inline constexpr index max_side = index{1} << 24;  ///< of a picture; products of two sides are exact in double
+inline constexpr index max_area = index{1} << 48;  ///< of the limits min_pixels and max_pixels
+inline constexpr index max_aspect = 200;           ///< longer side over shorter side
 
 namespace detail {
 
@@ -83,6 +83,11 @@ constexpr void check_aspect(index height, index width) {
                 std::to_string(width) + " x " + std::to_string(height));
 }
 
+constexpr void check_frames(index frames, index temporal) {
+  if (temporal < 1 || frames < temporal || frames > 16384)
+    MEDMO_THROW(errc::bad_image, "video", std::to_string(temporal) + " .. 16384 frames", std::to_string(frames));
+}
+
 /// The common part: `frames` and `counted_frames` (rounded to the temporal patch) are 1 for a still picture.
 constexpr picture_size fit(index frames, index counted_frames, index height, index width, index factor,
                            index min_pixels, index max_pixels) {
@@ -130,8 +135,7 @@ constexpr picture_size smart_resize_video(index frames, index height, index widt
                                           index min_pixels, index max_pixels) {
   detail::check_limits(factor, min_pixels, max_pixels);
   detail::check_size(height, width);
-  if (temporal < 1 || frames < temporal || frames > 16384)
-    MEDMO_THROW(errc::bad_image, "video", std::to_string(temporal) + " .. 16384 frames", std::to_string(frames));
+  detail::check_frames(frames, temporal);
   if (height < factor || width < factor) {
     double a = static_cast<double>(factor) / static_cast<double>(height);
     double b = static_cast<double>(factor) / static_cast<double>(width);
