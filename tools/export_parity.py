@@ -58,7 +58,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import GenerationConfig, Qwen2VLImageProcessor, Qwen3VLConfig
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLVideoProcessor
-from transformers.vision_utils import get_vision_interpolation_indices_and_weights
 
 LIMIT = 24          # rows kept of a stage
 LOGIT_LIMIT = 8     # rows kept of the logits
@@ -222,6 +221,8 @@ def model_arguments(config, tokens, pixels, grids, is_video):
 
 def run(model, arguments):
     """One forward pass; every named stage as [rows, width] float32."""
+    from transformers.vision_utils import get_vision_interpolation_indices_and_weights
+
     visual, text = model.model.visual, model.model.language_model
     stages, hooks = {}, []
     first = lambda x: x[0] if isinstance(x, tuple) else x
