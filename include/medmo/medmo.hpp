@@ -27,7 +27,27 @@
 #include "kernels/simd.hpp"
 #include "kernels/tensor_view.hpp"
 
+#include "io/atomic_file.hpp"
+#include "io/checkpoint.hpp"
+#include "io/json.hpp"
+#include "io/mapped_file.hpp"
+#include "io/safetensors.hpp"
+#include "io/safetensors_writer.hpp"
+
+#include "text/byte_alphabet.hpp"
+#include "text/byte_pairs.hpp"
+#include "text/normalization.hpp"
+#include "text/pretokenizer.hpp"
+#include "text/streaming_decoder.hpp"
+#include "text/tiktoken.hpp"
+#include "text/tokenizer.hpp"
+#include "text/unicode.hpp"
+#include "text/unicode_tables.hpp"
+#include "text/vocabulary.hpp"
+
+#include "vision/preprocess.hpp"
 #include "vision/smart_resize.hpp"
+#include "vision/video.hpp"
 
 #include "model/check.hpp"
 #include "model/config.hpp"
@@ -45,3 +65,6 @@
 
 #include "generate/sampler.hpp"
 #include "generate/sequence.hpp"
+#include "generate/session.hpp"
+
+#include "random_checkpoint.hpp"
