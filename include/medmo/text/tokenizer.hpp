@@ -81,11 +81,19 @@ class tokenizer {
     require_utf8(text, "text");
     workspace w;
     if (options.control == control_tokens::forbid) return append_plain(ids, text, w);
+    split_control(
+        text, [&](std::string_view part) { append_plain(ids, part, w); }, [&](index id) { ids.push_back(id); });
+  }
+
+  /// Cuts text at the added tokens in it: calls plain(std::string_view) and control(index id) in order.
+  /// The leftmost token wins, the longest of those that begin there. No part is empty.
+  template <class Plain, class Control>
+  void split_control(std::string_view text, Plain&& plain, Control&& control) const {
     for (std::size_t at = 0; at < text.size();) {
       auto [begin, token] = find_added(text, at);
-      append_plain(ids, text.substr(at, begin - at), w);
+      if (begin > at) plain(text.substr(at, begin - at));
       if (!token) return;
-      ids.push_back(token->id);
+      control(token->id);
       at = begin + token->content.size();
     }
   }
