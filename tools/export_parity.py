@@ -46,6 +46,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 import warnings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,7 +88,7 @@ CONFIGURATIONS = {
         rounded=False, attention_bias=True, cases=["square", "tiny", "text"]),
     "other_base": dict(
         text=(3, 72, 40, 2, 2, 32, [6, 5, 5], 330, False), vision=(3, 28, 1, 48, [0], 64), stored="bf16", seed=17,
-        rope_theta=1e4, rms_norm_eps=1e-5, cases=["tall", "tiny"]),
+        rope_theta=1e4, rms_norm_eps=1e-2, cases=["tall", "tiny"]),
 }
 
 
@@ -369,23 +370,34 @@ def save_checkpoint(model, folder):
     os.chmod(os.path.join(folder, "model.safetensors"), 0o644)
 
 
+def as_bfloat16(model):
+    """As a user gets it, from a folder: .to(bfloat16) would also round the rotary frequencies, which the reference keeps."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+        narrow = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
+    text, vision = narrow.model.language_model.rotary_emb, narrow.model.visual.rotary_pos_emb
+    assert text.inv_freq.dtype == vision.inv_freq.dtype == torch.float32
+    assert torch.equal(text.inv_freq, model.model.language_model.rotary_emb.inv_freq)
+    return narrow
+
+
 def export(name, out):
     folder = os.path.join(out, name)
     os.makedirs(folder, exist_ok=True)
     c = CONFIGURATIONS[name]
     model = build(name)
-    narrow = copy.deepcopy(model).to(torch.bfloat16) if c.get("rounded", True) else None
+    narrow = as_bfloat16(model) if c.get("rounded", True) else None
     report = dict(versions=VERSIONS, stored=c["stored"], bf16_values=c.get("rounded", True), cases={})
     for case in c["cases"]:
         tensors, report["cases"][case] = export_case(name, case, model, narrow)
         path = os.path.join(folder, f"case_{case}.safetensors")
-        save_file(tensors, path, metadata=dict(configuration=name, case=case, transformers=transformers.__version__,
-                                               torch=torch.__version__))
+        save_file(tensors, path, metadata={   # one entry: their order in the file is not defined
+            "source": f"{name}, {case}: transformers {transformers.__version__}, torch {torch.__version__}"})
         os.chmod(path, 0o644)
         g, last = report["cases"][case]["greedy"], report["cases"][case]["stages"]["logits"]
         print(f"{name:14} {case:9} T {len(tensors['tokens']):4} margin {g['min_margin']:.4f} distinct {g['distinct']:2} "
               f"seed {g['seed']:3} logits {last}", flush=True)
-    save_checkpoint(narrow if c["stored"] == "bf16" else model, folder)
+    save_checkpoint(narrow if c["stored"] == "bf16" else model, folder)   # equal numbers either way
     if name == "base":
         save_checkpoint(narrow, os.path.join(folder, "bf16"))
     with open(os.path.join(folder, "errors.json"), "w") as f:
