@@ -1,147 +1,191 @@
-// JSON from outside: parsed with limits, without exceptions, with errors that name the file and the field.
+// JSON from outside: parsed with limits, without exceptions, with errors that name the file, the place and the field.
+// parse_json builds the document; json_fields reads typed fields out of an object of it. The one owner of nlohmann-json.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
 #include "../core/matrix.hpp"
+#include "mapped_file.hpp"
 
 namespace medmo::inline MEDMO_ABI::io {
 
 using json = nlohmann::json;
 
+/// A value as JSON for messages: ASCII only and cut off, whatever bytes it came from.
+inline std::string excerpt(json const& value, std::size_t limit = 60) {
+  auto text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() <= limit ? text : text.substr(0, limit) + "...";
+}
+
+/// Is every byte of it part of a well-formed UTF-8 character?
+inline bool is_utf8(std::string const& text) {
+  json value = text;  // `replace` puts a character where `ignore` puts none
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) ==
+         value.dump(-1, ' ', false, json::error_handler_t::ignore);
+}
+
 namespace detail {
 inline constexpr std::size_t json_depth = 64;
 
-/// Builds nothing: refuses what is nested too deep or names a field twice, and keeps the place of the first fault.
-struct json_gate : nlohmann::json_sax<json> {
-  std::vector<std::set<std::string>> keys;
-  std::size_t depth = 0, fault_at = 0;
+/// Builds the document while it is read; stops where it nests too deep or names a field twice. Not recursive.
+class json_builder : public nlohmann::json_sax<json> {
+ public:
+  json document;
   std::string fault;
 
+  bool null() override { return place(nullptr); }
+  bool boolean(bool v) override { return place(v); }
+  bool number_integer(number_integer_t v) override { return place(v); }
+  bool number_unsigned(number_unsigned_t v) override { return place(v); }
+  bool number_float(number_float_t v, string_t const&) override { return place(v); }
+  bool string(string_t& v) override { return place(std::move(v)); }
+  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    auto& object = open_.back()->get_ref<json::object_t&>();
+    auto [at, fresh] = object.emplace(std::move(name), nullptr);
+    value_ = &at->second;
+    return fresh || refuse("the field " + excerpt(at->first) + " twice");
+  }
+  bool parse_error(std::size_t at, std::string const& token, nlohmann::detail::exception const&) override {
+    return refuse("a fault at byte " + std::to_string(at) + ", after " + excerpt(token));
+  }
+
+ private:
   bool refuse(std::string what) {
     fault = std::move(what);
     return false;
   }
-  bool open() { return ++depth <= json_depth || refuse("nesting of more than " + std::to_string(json_depth)); }
-  bool close() {
-    --depth;
+  json* put(json&& v) {
+    if (open_.empty()) return &(document = std::move(v));
+    if (open_.back()->is_object()) return &(*value_ = std::move(v));
+    auto& list = open_.back()->get_ref<json::array_t&>();
+    return &list.emplace_back(std::move(v));
+  }
+  bool place(json v) {
+    put(std::move(v));
     return true;
   }
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, string_t const&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override {
-    keys.emplace_back();
-    return open();
+  bool open(json v) {
+    if (open_.size() == json_depth) return refuse("nesting of more than " + std::to_string(json_depth));
+    open_.push_back(put(std::move(v)));  // stays in place: its parent gets nothing new until it is closed
+    return true;
   }
-  bool key(string_t& name) override { return keys.back().insert(name).second || refuse("field \"" + name + "\" twice"); }
-  bool end_object() override {
-    keys.pop_back();
-    return close();
+  bool close() {
+    open_.pop_back();
+    return true;
   }
-  bool start_array(std::size_t) override { return open(); }
-  bool end_array() override { return close(); }
-  bool parse_error(std::size_t at, std::string const& token, nlohmann::detail::exception const&) override {
-    fault_at = at;
-    return refuse("\"" + token.substr(0, 40) + "\" at byte " + std::to_string(at));
-  }
+
+  std::vector<json*> open_;
+  json* value_ = nullptr;  ///< of the field being read in the innermost object
 };
 }  // namespace detail
 
-/// The document in `bytes`. Errors: bad_json naming `where`: not JSON, not UTF-8, nested deeper than 64, a field twice.
+/// The document in `bytes`. Errors: bad_json naming `where` and the offset: not JSON, not UTF-8, a number beyond a double,
+/// nested deeper than 64, a field twice. A byte order mark is skipped.
 inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
   auto const* begin = reinterpret_cast<char const*>(bytes.data());
-  auto const* end = begin + bytes.size();
-  detail::json_gate gate;
-  if (!json::sax_parse(begin, end, &gate)) MEDMO_THROW(errc::bad_json, where, "JSON", gate.fault);
-  return json::parse(begin, end, nullptr, false);
+  if (!bytes.empty())  // the parser would take a NUL for the end and leave what follows unread
+    if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
+      MEDMO_THROW(errc::bad_json, where, "JSON", "a NUL at byte " + std::to_string(nul - begin + 1));
+  detail::json_builder builder;
+  if (bytes.empty() || !json::sax_parse(begin, begin + bytes.size(), &builder))
+    MEDMO_THROW(errc::bad_json, where, "JSON", bytes.empty() ? "nothing" : builder.fault);
+  return std::move(builder.document);
 }
 
-/// A JSON object with its place, so that every complaint says which field of which file.
+inline constexpr std::size_t json_file_limit = 64u << 20;  ///< bytes of a JSON file; a tokenizer.json has 11 MB
+
+/// The document in a file. Errors: file_access; too_large beyond 64 MiB; bad_json.
+inline json read_json(std::string const& path) {
+  auto mapped = mapped_file::open(path);
+  if (mapped.bytes().size() > json_file_limit)
+    MEDMO_THROW(errc::too_large, path, "at most " + std::to_string(json_file_limit) + " bytes",
+                std::to_string(mapped.bytes().size()));
+  auto file = mapped_file::open(path, file_mode::read);
+  return parse_json(file.bytes(), path);
+}
+
+/// A JSON object with its place, so that every complaint says which field of which file. Refers to the object: keep that
+/// alive. Each reader gives nothing where the field is absent or null. Errors: bad_json for a value of another type.
 class json_fields {
  public:
-  json_fields(json const& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) MEDMO_THROW(errc::bad_json, where_, "an object", object.type_name());
+  json_fields(json const& object, std::string where) : object_(&object), where_(std::move(where)) {
+    if (!object.is_object()) MEDMO_THROW(errc::bad_json, where_, "an object", excerpt(object));
   }
+  json_fields(json&&, std::string) = delete;
 
   std::string const& where() const { return where_; }
-  json const& object() const { return object_; }
-  bool has(char const* name) const { return object_.contains(name) && !object_[name].is_null(); }
+  std::string where(std::string const& name) const { return where_ + ": " + name; }
+  json const& object() const { return *object_; }
+  /// The value, or nullptr where it is absent or null.
+  json const* find(std::string const& name) const {
+    auto it = object_->find(name);
+    return it == object_->end() || it->is_null() ? nullptr : &*it;
+  }
+  bool has(std::string const& name) const { return find(name) != nullptr; }
 
-  /// The field, or nothing where it is absent or null. Errors: bad_json for another type or a number out of range.
-  std::optional<index> integer(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    auto const& v = object_[name];
-    if (!v.is_number_integer() || (v.is_number_unsigned() && v.get<std::uint64_t>() >
-                                                                 static_cast<std::uint64_t>(std::numeric_limits<index>::max())))
-      complain(name, "an integer", v);
-    return v.get<index>();
+  std::optional<index> integer(std::string const& name) const {
+    return read<index>(name, "an integer", is_index);
   }
-  std::optional<double> number(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    if (!object_[name].is_number()) complain(name, "a number", object_[name]);
-    return object_[name].get<double>();
+  std::optional<double> number(std::string const& name) const {
+    return read<double>(name, "a number", [](json const& v) { return v.is_number(); });
   }
-  std::optional<bool> boolean(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    if (!object_[name].is_boolean()) complain(name, "true or false", object_[name]);
-    return object_[name].get<bool>();
+  std::optional<bool> boolean(std::string const& name) const {
+    return read<bool>(name, "true or false", [](json const& v) { return v.is_boolean(); });
   }
-  std::optional<std::string> text(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    if (!object_[name].is_string()) complain(name, "a string", object_[name]);
-    return object_[name].get<std::string>();
+  std::optional<std::string> text(std::string const& name) const {
+    return read<std::string>(name, "a string", [](json const& v) { return v.is_string(); });
   }
-  std::optional<std::vector<index>> integers(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    auto const& v = object_[name];
-    std::vector<index> out;
-    if (!v.is_array()) complain(name, "a list of integers", v);
-    for (auto const& x : v) {
-      if (!x.is_number_integer() || (x.is_number_unsigned() && x.get<std::uint64_t>() >
-                                                                   static_cast<std::uint64_t>(std::numeric_limits<index>::max())))
-        complain(name, "a list of integers", x);
-      out.push_back(x.get<index>());
-    }
-    return out;
+  std::optional<std::vector<index>> integers(std::string const& name) const {
+    return read<std::vector<index>>(name, "a list of integers", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), is_index);
+    });
   }
-  std::optional<std::vector<double>> numbers(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    auto const& v = object_[name];
-    std::vector<double> out;
-    if (!v.is_array()) complain(name, "a list of numbers", v);
-    for (auto const& x : v) {
-      if (!x.is_number()) complain(name, "a list of numbers", x);
-      out.push_back(x.get<double>());
-    }
-    return out;
+  std::optional<std::vector<double>> numbers(std::string const& name) const {
+    return read<std::vector<double>>(name, "a list of numbers", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), [](json const& x) { return x.is_number(); });
+    });
   }
-  /// A nested object, or nothing.
-  std::optional<json_fields> nested(char const* name) const {
-    if (!has(name)) return std::nullopt;
-    return json_fields(object_[name], where_ + ": " + name);
+  std::optional<std::vector<std::string>> texts(std::string const& name) const {
+    return read<std::vector<std::string>>(name, "a list of strings", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), [](json const& x) { return x.is_string(); });
+    });
+  }
+  /// A nested object.
+  std::optional<json_fields> nested(std::string const& name) const {
+    auto const* v = find(name);
+    if (!v) return std::nullopt;
+    return json_fields(*v, where(name));
   }
 
  private:
-  [[noreturn]] void complain(char const* name, char const* expected, json const& found) const {
-    MEDMO_THROW(errc::bad_json, where_ + ": " + name, expected, found.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 60));
+  static bool is_index(json const& v) {
+    return v.is_number_unsigned() ? std::in_range<index>(v.get<std::uint64_t>()) : v.is_number_integer();
+  }
+  template <class T, class Good>
+  std::optional<T> read(std::string const& name, char const* expected, Good good) const {
+    auto const* v = find(name);
+    if (!v) return std::nullopt;
+    if (!good(*v)) MEDMO_THROW(errc::bad_json, where(name), expected, excerpt(*v));
+    return v->get<T>();
   }
 
-  json const& object_;
+  json const* object_;
   std::string where_;
 };
 

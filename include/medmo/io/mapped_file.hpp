@@ -25,16 +25,21 @@ enum class file_mode { map, read };
 /// Read-only bytes of a regular file, for the lifetime of the object. Move-only.
 class mapped_file {
  public:
-  /// Errors: file_access (missing, a folder, no permission), too_large (no memory for mode `read`).
+  /// The whole of `path`; an empty file gives empty bytes.
+  /// Errors: file_access (missing, a folder, a pipe or device, no permission, cut short while being read); too_large (no
+  /// memory for mode `read`).
   static mapped_file open(std::string const& path, file_mode mode = file_mode::map) {
     mapped_file f;
     f.path_ = path;
-    descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    // O_NONBLOCK: a named pipe without a writer must not hold us; it means nothing to a regular file.
+    descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     if (fd.value < 0) MEDMO_THROW(errc::file_access, path, "a readable file", std::strerror(errno));
     struct stat status {};
     if (::fstat(fd.value, &status) != 0) MEDMO_THROW(errc::file_access, path, "a readable file", std::strerror(errno));
     if (!S_ISREG(status.st_mode))
       MEDMO_THROW(errc::file_access, path, "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "something else");
+    if (!std::in_range<std::size_t>(status.st_size))
+      MEDMO_THROW(errc::too_large, path, "a file that fits the address space", std::to_string(status.st_size) + " bytes");
     f.size_ = static_cast<std::size_t>(status.st_size);
     if (f.size_ == 0) return f;
     if (mode == file_mode::map) {
@@ -49,7 +54,8 @@ class mapped_file {
         auto n = ::read(fd.value, f.copy_.get() + at, f.size_ - at);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0)
-          MEDMO_THROW(errc::file_access, path, std::to_string(f.size_) + " bytes", std::to_string(at) + " before its end");
+          MEDMO_THROW(errc::file_access, path, std::to_string(f.size_) + " bytes",
+                      n < 0 ? std::string(std::strerror(errno)) : "its end after " + std::to_string(at));
         at += static_cast<std::size_t>(n);
       }
       f.data_ = f.copy_.get();
