@@ -14,6 +14,7 @@
 #include "golden.hpp"
 #include "medmo/generate/sampler.hpp"
 #include "medmo/generate/sequence.hpp"
+#include "medmo/io/checkpoint.hpp"
 
 #ifndef MEDMO_TEST_DATA
 #define MEDMO_TEST_DATA "tests/data"
@@ -210,15 +211,29 @@ TEST_CASE_TEMPLATE("f32: greedy tokens are those of the reference, over two turn
   }
 }
 
+template <class C>
+void expect_same_model(medmo::model<C> const& a, medmo::model<C> const& b) {
+  CHECK(a.compute() == b.compute());
+  auto const g = cases_of<C>().front();
+  auto const seen_a = see_case(a, g.file), seen_b = see_case(b, g.file);
+  medmo::sequence<C> s(a), t(b);
+  s.append(g.file["tokens"].as_indices(), pointers(seen_a));
+  t.append(g.file["tokens"].as_indices(), pointers(seen_b));
+  CHECK(std::equal(s.logits().begin(), s.logits().end(), t.logits().begin()));
+}
+
+TEST_CASE_TEMPLATE("folders that the reference saved load as they are stored", C, MEDMO_CONFIGURATIONS) {
+  auto const stored = std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(folder(C::name)));
+  auto const m = medmo::model<C>::load(stored, folder(C::name));
+  auto const report = read_json(folder(C::name) + "/errors.json");
+  CHECK(medmo::name_of(m.compute()) == (report.at("stored") == "bf16" ? "BF16" : "F32"));
+  expect_same_model(m, load_as<C>(m.compute(), folder(C::name)));
+}
+
 TEST_CASE("a bf16 folder and an f32 folder of the same numbers are the same model") {
-  using C = base;
-  auto const narrowed = load_as<C>(medmo::dtype::bf16, folder("base"));
-  auto const stored = load_as<C>(medmo::dtype::bf16, folder("base/bf16"));
-  medmo::sequence<C> a(narrowed), b(stored);
-  std::vector<index> const ids{1, 2, 3, 4, 5};
-  a.append(ids);
-  b.append(ids);
-  CHECK(std::equal(a.logits().begin(), a.logits().end(), b.logits().begin()));
+  auto const where = folder("base/bf16");
+  auto const stored = std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(where));
+  expect_same_model(medmo::model<base>::load(stored, where), load_as<base>(medmo::dtype::bf16, folder("base")));
 }
 
 TEST_CASE_TEMPLATE("the cut of a prompt does not change a bit", C, MEDMO_CONFIGURATIONS) {
