@@ -2,9 +2,9 @@
 //   16 bits: the high byte, as Pillow does for RGB. Grey of 1, 2, 4 bits: scaled to 0..255. Palettes: their colours.
 //   Transparency, of every kind: composited on white, as transformers' convert_to_rgb does, with its rounding.
 //   Colour profiles, gamma and EXIF orientation are not applied.
-// PNG pixels equal Pillow's. Of JPEG's, 99.9 % are within 2 of those of Pillow (libjpeg-turbo), whose upsampling of colour
-// differs: see the table in tests/unit/io/image_test.cpp. A damaged file is refused whole, never shown in part.
-// This is not a DICOM reader (io/dicom.hpp), and stb is compiled inside our namespace, so that a program may have its own.
+// PNG pixels equal Pillow's. JPEG pixels differ a little from Pillow's (libjpeg-turbo), mostly where colour is upsampled: of
+// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3. A damaged file is refused
+// whole, never shown in part. stb is compiled inside our namespace, so that an application may have its own in any form.
 #pragma once
 
 // What stb_image includes, before it is put into a namespace.
@@ -68,10 +68,16 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #pragma push_macro("STBI_REALLOC")
 #pragma push_macro("STBI_REALLOC_SIZED")
 #pragma push_macro("STBI_FREE")
+#pragma push_macro("stbi_zlib_decode_malloc_guesssize_headerflag")
+#pragma push_macro("stbi_failure_reason")
+#pragma push_macro("stbi_load_from_memory")
 #pragma push_macro("stbi__errpuc")
 #pragma push_macro("stbi__errpf")
 #pragma push_macro("stbi__err")
 #undef STBI_INCLUDE_STB_IMAGE_H
+#undef stbi_zlib_decode_malloc_guesssize_headerflag
+#undef stbi_failure_reason
+#undef stbi_load_from_memory
 #undef stbi__errpuc
 #undef stbi__errpf
 #undef stbi__err
@@ -90,7 +96,7 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #undef STBI_NO_LINEAR
 #undef STBI_NO_HDR
 #define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
+#define STBIDEF static inline
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
@@ -101,6 +107,9 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #define STBI_MALLOC(size) ::medmo::io::detail::decoder_allocate(size)
 #define STBI_REALLOC(p, size) ::medmo::io::detail::decoder_reallocate(p, size)
 #define STBI_FREE(p) ::free(p)
+#define stbi_load_from_memory medmo_stbi_load_from_memory
+#define stbi_failure_reason medmo_stbi_failure_reason
+#define stbi_zlib_decode_malloc_guesssize_headerflag medmo_stbi_zlib_decode_malloc_guesssize_headerflag
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"
@@ -116,6 +125,9 @@ namespace medmo::inline MEDMO_ABI::io::detail::stb {
 #include <stb/stb_image.h>
 }
 #pragma GCC diagnostic pop
+#pragma pop_macro("stbi_zlib_decode_malloc_guesssize_headerflag")
+#pragma pop_macro("stbi_failure_reason")
+#pragma pop_macro("stbi_load_from_memory")
 #pragma pop_macro("stbi__errpuc")
 #pragma pop_macro("stbi__errpf")
 #pragma pop_macro("stbi__err")
@@ -178,10 +190,10 @@ inline image read_image(std::span<std::byte const> bytes, std::string_view where
     void operator()(std::uint8_t* p) const { ::free(p); }
   };
   std::unique_ptr<std::uint8_t, release> decoded(
-      detail::stb::stbi_load_from_memory(reinterpret_cast<std::uint8_t const*>(bytes.data()), static_cast<int>(bytes.size()),
+      detail::stb::medmo_stbi_load_from_memory(reinterpret_cast<std::uint8_t const*>(bytes.data()), static_cast<int>(bytes.size()),
                                          &width, &height, &channels, 0));
   if (!decoded) {
-    std::string reason = detail::stb::stbi_failure_reason() ? detail::stb::stbi_failure_reason() : "damage";
+    std::string reason = detail::stb::medmo_stbi_failure_reason() ? detail::stb::medmo_stbi_failure_reason() : "damage";
     if (reason == "outofmem")
       MEDMO_THROW(errc::too_large, std::string(where), "memory for " + detail::size_text(header.width, header.height) + " pixels",
                   "none left, or data that unfolds to more than the picture");
