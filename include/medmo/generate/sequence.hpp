@@ -125,6 +125,16 @@ class sequence {
     step({&id, 1}, {&p, 1}, {}, true, nullptr);
   }
 
+  /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
+  void truncate(index length) {
+    MEDMO_ASSERT(length >= 0 && length <= this->length());
+    auto n = static_cast<std::size_t>(length);
+    if (n < positions_.size()) next_position_ = positions_[n].t;
+    positions_.resize(n);
+    ids_.resize(n);
+    cache_.truncate(length);
+  }
+
   /// Logits [V] after the last token; a sampler may change them.
   std::span<float> logits() { return logits_; }
 

@@ -43,11 +43,12 @@ constexpr std::string_view name_of(stop_reason r) {
 
 struct ask_options {
   index max_new_tokens = 512;
-  sampling_options sampling{};
-  std::string system{};             ///< of the first turn only
-  index prefill_chunk = 512;
-  index min_pixels = 0, max_pixels = 0;  ///< areas; 0: the model's own
-  std::function<bool(std::string_view)> on_text{};  ///< whole characters as they come; false stops
+  std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
+  std::string system{};                        ///< before the first turn; ignored later
+  index prefill_chunk = 512;                   ///< tokens a step; changes time and memory, never the answer
+  index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
+  /// Called with whole characters as they come; returning false stops.
+  std::function<bool(std::string_view)> on_text{};
 };
 
 struct timings {
@@ -56,12 +57,175 @@ struct timings {
 
 struct answer {
   std::string text;
-  std::vector<index> tokens;             ///< as sampled, without the token that ended the turn
-  std::vector<detection> detections;
-  std::vector<std::string> notes;        ///< what could not be read as a box, and why
+  std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
+  std::vector<detection> detections;   ///< boxes on the last picture of the conversation
+  std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
-  index prompt_tokens = 0;               ///< of the whole conversation so far
+  index prompt_tokens = 0;             ///< of the whole conversation before this answer
+  index reused_tokens = 0;             ///< of those, the ones that were still in the cache
   timings time;
+};
+
+/// One conversation. Keeps the model by reference: it must outlive the session. Not for several threads at once.
+///   medmo::session chat{model};
+///   auto answer = chat.ask({scan}, "Detect and localize all abnormalities.", {.max_new_tokens = 512});
+template <model_configuration C>
+class session {
+ public:
+  explicit session(pretrained<C> const& model) : model_(model), sequence_(model.model) {}
+
+  /// Asks about `pictures` (of this turn) and everything said before. What earlier turns left in the cache is used again.
+  /// Errors: bad_argument, bad_image, bad_text, too_large; the conversation is then as it was before the call.
+  answer ask(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options = {}) {
+    using clock = std::chrono::steady_clock;
+    auto since = [](clock::time_point t) { return std::chrono::duration<double, std::milli>(clock::now() - t).count(); };
+    if (options.max_new_tokens < 0 || options.prefill_chunk < 1)
+      MEDMO_THROW(errc::bad_argument, "ask", "max_new_tokens >= 0 and prefill_chunk >= 1",
+                  std::to_string(options.max_new_tokens) + " and " + std::to_string(options.prefill_chunk));
+    answer out;
+    turn_guard guard(*this);
+    auto start = clock::now();
+    add_turn(pictures, prompt, options);
+    out.time.vision_ms = since(start);
+
+    start = clock::now();
+    auto rendered = text::render_chat(model_.tokenizer, messages_);
+    out.prompt_tokens = static_cast<index>(rendered.ids.size());
+    if (out.prompt_tokens > C::text.max_positions - options.max_new_tokens)
+      MEDMO_THROW(errc::too_large, "conversation",
+                  "at most " + std::to_string(C::text.max_positions) + " tokens with the answer",
+                  std::to_string(out.prompt_tokens) + " of prompt and " + std::to_string(options.max_new_tokens));
+    out.reused_tokens = prefill(rendered, options);
+    out.time.prefill_ms = since(start);
+
+    start = clock::now();
+    generate(out, options);
+    out.time.decode_ms = since(start);
+    messages_.push_back({text::chat_role::assistant, {text::ids_part{out.tokens}}, {}});
+    read_boxes(out);
+    guard.keep();
+    return out;
+  }
+
+  /// Forgets the conversation; keeps its memory for the next.
+  void reset() {
+    messages_.clear();
+    pictures_.clear();
+    sequence_.truncate(0);
+  }
+
+  medmo::sequence<C> const& tokens() const { return sequence_; }
+
+ private:
+  struct seen_picture {
+    index width = 0, height = 0;
+    visual_features features;
+  };
+
+  /// Takes the turn back unless the whole of it went well.
+  struct turn_guard {
+    session& owner;
+    std::size_t messages, pictures;
+    bool kept = false;
+    explicit turn_guard(session& s) : owner(s), messages(s.messages_.size()), pictures(s.pictures_.size()) {}
+    turn_guard(turn_guard const&) = delete;
+    void keep() { kept = true; }
+    ~turn_guard() {
+      if (kept) return;
+      owner.messages_.resize(messages);
+      owner.pictures_.resize(pictures);
+    }
+  };
+
+  void add_turn(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options) {
+    if (messages_.empty() && !options.system.empty())
+      messages_.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
+    text::message turn{text::chat_role::user, {}, {}};
+    if constexpr (vision_language_configuration<C>) {
+      auto sizes = vision::options_for(C::vision, model_.pictures);
+      if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
+      if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
+      for (auto const& picture : pictures) {
+        auto patches = vision::preprocess(picture, sizes);
+        pictures_.push_back({picture.width, picture.height,
+                             see_picture(model_.model, view_of(patches.rows), patches.grid, sequence_.memory())});
+        turn.content.push_back(text::image_part{patches.tokens});
+      }
+    } else if (!pictures.empty()) {
+      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(C::name) + " reads text only",
+                  std::to_string(pictures.size()));
+    }
+    turn.content.push_back(text::text_part{std::string(prompt)});
+    messages_.push_back(std::move(turn));
+  }
+
+  static view<float> view_of(matrix<float> const& m) {
+    return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
+  }
+
+  /// Feeds what the cache does not hold yet; gives the number of tokens it did hold.
+  index prefill(text::chat_prompt const& prompt, ask_options const& options) {
+    auto known = sequence_.ids();
+    std::size_t same = 0;
+    while (same < known.size() && same + 1 < prompt.ids.size() && known[same] == prompt.ids[same]) ++same;
+    for (auto const& place : prompt.media) {  // never cut a picture in two
+      auto begin = static_cast<std::size_t>(place.begin), end = begin + static_cast<std::size_t>(place.count);
+      if (same > begin && same < end) same = begin;
+    }
+    sequence_.truncate(static_cast<index>(same));
+    std::vector<visual_features const*> features;
+    for (auto const& place : prompt.media)
+      if (static_cast<std::size_t>(place.begin) >= same)
+        features.push_back(&pictures_[static_cast<std::size_t>(place.number)].features);
+    sequence_.reserve(static_cast<index>(prompt.ids.size()) + options.max_new_tokens, options.prefill_chunk);
+    sequence_.append(std::span(prompt.ids).subspan(same), features, options.prefill_chunk);
+    return static_cast<index>(same);
+  }
+
+  void generate(answer& out, ask_options const& options) {
+    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {C::tokens.image_pad, C::tokens.video_pad});
+    text::streaming_decoder decoder(model_.tokenizer);
+    out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
+    auto emit = [&](std::string const& piece) {
+      out.text += piece;
+      return !options.on_text || piece.empty() || options.on_text(piece);
+    };
+    out.stopped = stop_reason::length;
+    for (index i = 0; i < options.max_new_tokens; ++i) {
+      if (i > 0) sequence_.append_token(out.tokens.back());
+      auto id = draw.draw(sequence_.logits());
+      if (!id) {
+        out.stopped = stop_reason::not_finite;
+        break;
+      }
+      if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end()) {
+        out.stopped = stop_reason::end_of_turn;
+        break;
+      }
+      out.tokens.push_back(*id);
+      if (!emit(decoder.push(*id))) {
+        out.stopped = stop_reason::cancelled;
+        break;
+      }
+    }
+    emit(decoder.finish());
+  }
+
+  void read_boxes(answer& out) const {
+    auto parsed = text::parse_grounding(out.text);
+    for (auto const& d : parsed.dropped)
+      out.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
+    if (pictures_.empty()) return;
+    auto const& picture = pictures_.back();
+    for (auto& b : parsed.boxes)
+      out.detections.push_back({std::move(b.label), b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
+                                static_cast<index>(pictures_.size()) - 1, std::nullopt});
+  }
+
+  pretrained<C> const& model_;
+  medmo::sequence<C> sequence_;
+  std::vector<text::message> messages_;
+  std::vector<seen_picture> pictures_;
 };
 
 }  // namespace medmo::inline MEDMO_ABI
