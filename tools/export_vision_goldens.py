@@ -27,6 +27,7 @@ from transformers.video_utils import VideoMetadata
 
 FACTOR, MIN, MAX = 32, 65536, 16777216
 VIDEO_MIN, VIDEO_MAX = 4096, 25165824
+DATA = pathlib.Path(__file__).resolve().parent.parent / "tests/data"
 
 
 def picture(kind, seed, width, height):
@@ -119,6 +120,17 @@ def image_cases():
                "samples": samples(by_pillow["pixel_values"])}
 
 
+def picture_cases():
+    """Real pictures in tests/data/images, at the size smart_resize gives and at two others."""
+    for name in ("chest_cr.png", "cell.png", "microaneurysms.png"):
+        a = np.array(Image.open(DATA / "images" / name).convert("RGB"))
+        h, w = smart_resize(a.shape[0], a.shape[1], FACTOR, MIN, MAX)
+        for ww, hh in ((w, h), (320, 224), (1280, 1280)):
+            p, t = with_pillow(a, ww, hh), with_torch(a, ww, hh)
+            yield {"file": name, "to": [ww, hh], "pillow": crc(p), "torch": crc(t),
+                   "torch_equals_pillow": round(float((p == t).mean()), 6)}
+
+
 def video_cases():
     for n, (frames, w, h, cap) in enumerate([(2, 40, 30, 0), (3, 64, 48, 0), (5, 20, 300, 0), (4, 640, 480, 0),
                                              (6, 320, 240, 64), (7, 33, 17, 0)]):
@@ -176,11 +188,12 @@ def main():
         "smart_resize": [[h, w, *smart_resize(h, w, FACTOR, MIN, MAX)] for h, w in sizes()],
         "smart_resize_video": video_sizes(),
         "resize": list(resize_cases()),
+        "pictures": list(picture_cases()),
         "images": list(image_cases()),
         "videos": list(video_cases()),
         "sampling": list(sampling_cases()),
     }
-    out = pathlib.Path(__file__).resolve().parent.parent / "tests/data/vision/goldens.json"
+    out = DATA / "vision/goldens.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     lines = []
     for key, value in golden.items():

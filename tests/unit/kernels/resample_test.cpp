@@ -2,6 +2,7 @@
 #include "medmo/kernels/resample.hpp"
 
 #include "unit/vision/goldens.hpp"
+#include "unit/vision/read_png.hpp"
 
 namespace {  // also keeps POSIX index() out
 
@@ -26,6 +27,22 @@ TEST_CASE("resample: every byte equals Pillow's, and torch's under its rule") {
     for (auto const& sample : row.at("samples")) CHECK(int{out.pixels[sample[0].get<std::size_t>()]} == sample[1]);
     CHECK(crc(out) == row.at("pillow").get<std::uint32_t>());
     CHECK(crc(resample_bicubic(in, to_w, to_h, resample_rule::torch)) == row.at("torch").get<std::uint32_t>());
+  }
+}
+
+TEST_CASE("resample: real pictures equal Pillow's and torch's bytes") {
+  for (auto const& row : goldens::of("pictures")) {
+    std::string file = row.at("file");
+    CAPTURE(file);
+    image in = read_png(std::string(MEDMO_TEST_DATA "/images/") + file);
+    index w = row.at("to")[0], h = row.at("to")[1];
+    auto by_pillow = resample_bicubic(in, w, h), by_torch = resample_bicubic(in, w, h, resample_rule::torch);
+    CHECK(crc(by_pillow) == row.at("pillow").get<std::uint32_t>());
+    CHECK(crc(by_torch) == row.at("torch").get<std::uint32_t>());
+    index equal = 0;
+    for (std::size_t i = 0; i < by_pillow.pixels.size(); ++i) equal += by_pillow.pixels[i] == by_torch.pixels[i];
+    double share = static_cast<double>(equal) / static_cast<double>(by_pillow.pixels.size());
+    CHECK(share == doctest::Approx(row.at("torch_equals_pillow").get<double>()).epsilon(1e-6));
   }
 }
 
