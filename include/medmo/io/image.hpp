@@ -7,21 +7,16 @@
 // whole, never shown in part. stb is compiled inside our namespace, so that an application may have its own in any form.
 #pragma once
 
-// What stb_image includes, before it is put into a namespace.
-#include <assert.h>
-#include <limits.h>
-#include <math.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+// Among these is all that stb_image includes, so that nothing of the system falls into the namespace it is put in.
+#include <cassert>
+#include <climits>
+#include <cmath>
+#include <cstdarg>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -56,6 +51,7 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #pragma push_macro("STBI_NO_STDIO")
 #pragma push_macro("STBI_NO_LINEAR")
 #pragma push_macro("STBI_NO_HDR")
+#pragma push_macro("STBI_NO_SIMD")
 #pragma push_macro("STBI_NO_BMP")
 #pragma push_macro("STBI_NO_PSD")
 #pragma push_macro("STBI_NO_TGA")
@@ -95,6 +91,7 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #undef STBI_NO_STDIO
 #undef STBI_NO_LINEAR
 #undef STBI_NO_HDR
+#undef STBI_NO_SIMD
 #define STB_IMAGE_IMPLEMENTATION
 #define STBIDEF static inline
 #define STBI_ONLY_PNG
@@ -102,6 +99,7 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
+#define STBI_NO_SIMD  // would include intrinsics; the same bits
 #define STBI_MAX_DIMENSIONS (1 << 24)
 #define STBI_ASSERT(x) ((void)0)
 #define STBI_MALLOC(size) ::medmo::io::detail::decoder_allocate(size)
@@ -143,6 +141,7 @@ namespace medmo::inline MEDMO_ABI::io::detail::stb {
 #pragma pop_macro("STBI_NO_TGA")
 #pragma pop_macro("STBI_NO_PSD")
 #pragma pop_macro("STBI_NO_BMP")
+#pragma pop_macro("STBI_NO_SIMD")
 #pragma pop_macro("STBI_NO_HDR")
 #pragma pop_macro("STBI_NO_LINEAR")
 #pragma pop_macro("STBI_NO_STDIO")
