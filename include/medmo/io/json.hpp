@@ -124,13 +124,12 @@ inline json read_json(std::string const& path) {
 /// alive. Each reader gives nothing where the field is absent or null. Errors: bad_json for a value of another type.
 class json_fields {
  public:
-  json_fields(json const& object, std::string where) : object_(&object), where_(std::move(where)) {
-    if (!object.is_object()) MEDMO_THROW(errc::bad_json, where_, "an object", excerpt(object));
-  }
+  json_fields(json const& object, std::string where) : json_fields(object, std::move(where), "") {}
   json_fields(json&&, std::string) = delete;
 
-  std::string const& where() const { return where_; }
-  std::string where(std::string const& name) const { return where_ + ": " + name; }
+  /// The place of the object, and of one of its fields: "config.json: text_config.hidden_size".
+  std::string where() const { return path_.empty() ? file_ : file_ + ": " + path_; }
+  std::string where(std::string const& name) const { return file_ + ": " + (path_.empty() ? "" : path_ + ".") + name; }
   json const& object() const { return *object_; }
   /// The value, or nullptr where it is absent or null.
   json const* find(std::string const& name) const {
@@ -170,10 +169,14 @@ class json_fields {
   std::optional<json_fields> nested(std::string const& name) const {
     auto const* v = find(name);
     if (!v) return std::nullopt;
-    return json_fields(*v, where(name));
+    return json_fields(*v, file_, path_.empty() ? name : path_ + "." + name);
   }
 
  private:
+  json_fields(json const& object, std::string file, std::string path)
+      : object_(&object), file_(std::move(file)), path_(std::move(path)) {
+    if (!object.is_object()) MEDMO_THROW(errc::bad_json, where(), "an object", excerpt(object));
+  }
   static bool is_index(json const& v) {
     return v.is_number_unsigned() ? std::in_range<index>(v.get<std::uint64_t>()) : v.is_number_integer();
   }
@@ -186,7 +189,7 @@ class json_fields {
   }
 
   json const* object_;
-  std::string where_;
+  std::string file_, path_;
 };
 
 }  // namespace medmo::inline MEDMO_ABI::io

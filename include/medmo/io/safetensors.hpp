@@ -106,7 +106,7 @@ class safetensors_file {
   }
 
   static tensor_ref read_entry(json_fields const& entry, std::span<std::byte const> data) {
-    auto const& where = entry.where();
+    auto where = entry.where();
     auto type_name = entry.text("dtype");
     auto shape = entry.integers("shape"), offsets = entry.integers("data_offsets");
     if (!type_name || !shape || !offsets)
