@@ -14,7 +14,7 @@ whose values need all of float32 (no bfloat16 test there). Base is stored both w
 
 Tensors of a case (N patches, T tokens, float32 run, attention "sdpa"):
   tokens [T]            ids, image and video pads already repeated
-  grid_thw [G,3]        patch grids in order of the prompt; absent in text-only cases
+  image_grid_thw [G,3]  patch grids in order of the prompt, of a video too; absent in text-only cases
   pixels [N,1536]       patch rows from the reference's processor
   positions [3,T]       get_rope_index (text only: 0..T-1 on all axes);  rope_delta [1]
   vision.patch_embed    output of patch_embed, before the position is added
@@ -333,7 +333,7 @@ def export_case(name, case, model, narrow):
         which = "video_grid_thw" if is_video else "image_grid_thw"
         positions, delta = model.model.get_rope_index(arguments["input_ids"], arguments["mm_token_type_ids"], **{which: grids})
         positions, delta = positions[:, 0], int(delta)
-        out |= {"pixels": pixels.float(), "grid_thw": grids.long()}
+        out |= {"pixels": pixels.float(), "image_grid_thw": grids.long()}
     out |= {"positions": positions.clone(), "rope_delta": torch.tensor([delta])}
     errors = {}
     for stage, x in exact.items():

@@ -18,10 +18,11 @@ medmo::patch_grid grid_of(nlohmann::json const& thw) { return {thw[0].get<index>
 TEST_CASE("videos: frames, grids, times and positions are those of the reference") {
   auto const versions = read_json(std::string(MEDMO_TEST_DATA) + "/parity/video_positions.json");
   CHECK(versions.size() == 2);
-  for (auto const& [version, clips] : versions.items())
-    for (auto const& [name, clip] : clips.items()) {
-      CAPTURE(version);
-      CAPTURE(name);
+  for (auto const& version : versions.items())
+    for (auto const& entry : version.value().items()) {
+      auto const& clip = entry.value();
+      CAPTURE(version.key());
+      CAPTURE(entry.key());
       double fps = clip["fps"].is_null() ? medmo::vision::unknown_fps : clip["fps"].get<double>();
       auto const frames = medmo::vision::sample_frames(clip["total_frames"].get<index>(), fps);
       CHECK(frames == clip["frame_indices"].get<std::vector<index>>());
