@@ -138,6 +138,7 @@ class grounding_parser {
         break;
       }
     }
+    while (at_ < text_.size() && is_blank(text_[at_ - 1])) --at_;  // blanks before prose are prose
     drop(drop_reason::unclosed, open, at_);
   }
 
