@@ -128,4 +128,23 @@ inline std::string preprocessor_config_json(preprocessor_config_file const& p) {
   return j.dump(2) + "\n";
 }
 
+/// The text of video_preprocessor_config.json for the same patches. Without that file transformers would hold videos to the
+/// areas of pictures. Areas count over all frames; the defaults are Qwen3-VL's.
+inline std::string video_preprocessor_config_json(preprocessor_config_file const& p, index min_pixels = 4096,
+                                                  index max_pixels = 25165824) {
+  nlohmann::ordered_json j = {
+      {"video_processor_type", "Qwen3VLVideoProcessor"},
+      {"processor_class", "Qwen3VLProcessor"},
+      {"size", {{"longest_edge", max_pixels}, {"shortest_edge", min_pixels}}},
+      {"patch_size", p.patch_size},
+      {"temporal_patch_size", p.temporal_patch_size},
+      {"merge_size", p.merge_size},
+      {"image_mean", p.image_mean},
+      {"image_std", p.image_std},
+      {"fps", 2},
+      {"min_frames", 4},
+      {"max_frames", 768}};
+  return j.dump(2) + "\n";
+}
+
 }  // namespace medmo::inline MEDMO_ABI::io
