@@ -1,0 +1,129 @@
+// medmo ask: pictures and a question in, an answer with boxes out.
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "medmo/core/parallel.hpp"
+#include "medmo/generate/session.hpp"
+#include "medmo/io/image.hpp"
+#include "medmo/load.hpp"
+#include "medmo/vision/overlay.hpp"
+#include "medmo/vision/png.hpp"
+
+namespace command {
+namespace {
+
+using medmo::index;
+
+struct ask_arguments {
+  std::string model, prompt, system, overlay;
+  std::vector<std::string> images;
+  bool greedy = false, json = false;
+  std::optional<std::uint64_t> seed;
+  std::optional<float> temperature, top_p;
+  std::optional<index> top_k;
+  index max_new_tokens = 512, chunk = 512, min_pixels = 0, max_pixels = 0;
+  int threads = 0;
+};
+
+nlohmann::ordered_json report(medmo::answer const& a, double load_ms) {
+  nlohmann::ordered_json detections = nlohmann::json::array();
+  for (auto const& d : a.detections) {
+    auto const& n = d.box_norm1000;
+    auto const& p = d.box_px;
+    detections.push_back({{"label", d.label},
+                          {"box_norm1000", {n.x1, n.y1, n.x2, n.y2}},
+                          {"box_px", {p.x1, p.y1, p.x2, p.y2}},
+                          {"image", d.image},
+                          {"confidence", d.confidence ? nlohmann::json(*d.confidence) : nlohmann::json()}});
+  }
+  return {{"text", a.text},
+          {"prompt_tokens", a.prompt_tokens},
+          {"tokens", a.tokens},
+          {"detections", detections},
+          {"dropped", a.dropped},
+          {"stop_reason", medmo::name_of(a.stopped)},
+          {"timings_ms",
+           {{"load", load_ms}, {"vision", a.time.vision_ms}, {"prefill", a.time.prefill_ms}, {"decode", a.time.decode_ms}}},
+          {"peak_memory_bytes", peak_memory_bytes()}};
+}
+
+template <class C>
+void ask(ask_arguments const& args) {
+  auto start = std::chrono::steady_clock::now();
+  std::vector<medmo::image> pictures;
+  for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
+  auto model = medmo::load<C>(args.model);
+  double load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+
+  medmo::ask_options options{.max_new_tokens = args.max_new_tokens, .system = args.system, .prefill_chunk = args.chunk,
+                             .min_pixels = args.min_pixels, .max_pixels = args.max_pixels};
+  auto sampling = model.sampling;
+  if (args.greedy) sampling.greedy = true;
+  if (args.seed) sampling.seed = *args.seed;
+  if (args.temperature) sampling.temperature = *args.temperature;
+  if (args.top_p) sampling.top_p = *args.top_p;
+  if (args.top_k) sampling.top_k = *args.top_k;
+  options.sampling = sampling;
+  progress line("answering");
+  index done = 0;
+  options.on_text = [&](std::string_view piece) {
+    if (!args.json) {
+      std::fwrite(piece.data(), 1, piece.size(), stdout);
+      std::fflush(stdout);
+    } else {
+      line.update(static_cast<double>(++done), static_cast<double>(args.max_new_tokens), 1, "tokens");
+    }
+    return true;
+  };
+  medmo::session<C> chat(model);
+  auto answer = chat.ask(pictures, args.prompt, options);
+  if (!args.overlay.empty()) {
+    if (pictures.empty()) MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "a picture (--image)", "none");
+    medmo::vision::write_png(args.overlay, medmo::vision::overlay(pictures.back(), answer.detections));
+  }
+  if (args.json) {
+    std::puts(report(answer, load_ms).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    return;
+  }
+  std::printf("\n");
+  for (auto const& d : answer.detections)
+    std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2, d.box_px.y2);
+  for (auto const& d : answer.dropped) std::fprintf(stderr, "not a box: %s\n", d.c_str());
+  auto n = static_cast<double>(answer.tokens.size());
+  std::fprintf(stderr, "%lld tokens of prompt; load %.0f ms, vision %.0f ms, prefill %.0f ms, %.0f tokens in %.0f ms (%.1f a second); %s\n",
+               static_cast<long long>(answer.prompt_tokens), load_ms, answer.time.vision_ms, answer.time.prefill_ms, n,
+               answer.time.decode_ms, n > 0 ? 1000 * n / answer.time.decode_ms : 0.0, std::string(medmo::name_of(answer.stopped)).c_str());
+}
+
+}  // namespace
+
+void add_ask(CLI::App& app) {
+  auto args = std::make_shared<ask_arguments>();
+  auto* sub = app.add_subcommand("ask", "Ask a question about pictures: text and boxes");
+  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
+  sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
+  sub->add_option("--prompt", args->prompt, "The question")->required();
+  sub->add_option("--system", args->system, "A system text before the first turn");
+  sub->add_flag("--greedy", args->greedy, "The most probable token each time");
+  sub->add_option("--seed", args->seed, "Seed of the sampling");
+  sub->add_option("--temperature", args->temperature, "Default: the model's")->check(CLI::Range(1e-3f, 100.0f));
+  sub->add_option("--top-p", args->top_p, "Default: the model's")->check(CLI::Range(0.0f, 1.0f));
+  sub->add_option("--top-k", args->top_k, "Default: the model's; 0 keeps all")->check(CLI::NonNegativeNumber);
+  sub->add_option("--max-new-tokens", args->max_new_tokens, "Longest answer")->check(CLI::NonNegativeNumber)->capture_default_str();
+  sub->add_option("--prefill-chunk", args->chunk, "Prompt tokens a step")->check(CLI::PositiveNumber)->capture_default_str();
+  sub->add_option("--min-pixels", args->min_pixels, "Least area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
+  sub->add_option("--max-pixels", args->max_pixels, "Greatest area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
+  sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
+  sub->add_option("--overlay", args->overlay, "Write the last picture with its boxes as PNG");
+  sub->add_flag("--json", args->json, "One JSON object on stdout");
+  sub->callback([args] {
+    medmo::set_thread_count(args->threads);
+    with_configuration(args->model, [&]<class C>(std::type_identity<C>) { ask<C>(*args); });
+  });
+}
+
+}  // namespace command

@@ -1,0 +1,25 @@
+// medmo: the command line of the library. `medmo --help` lists the subcommands, `medmo SUBCOMMAND --help` their options.
+// Errors: one sentence on stderr that names file, place, expected and found; exit code 2.
+#include <cstdio>
+#include <exception>
+
+#include "command.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{"MedMO: medical vision-language models on the CPU. A research tool, not a medical device."};
+  app.require_subcommand(1);
+  command::add_ask(app);
+  command::add_trace(app);
+  command::add_init(app);
+  command::add_inspect(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (CLI::ParseError const& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help
+    std::fprintf(stderr, "medmo: %s\n", e.what());
+  } catch (std::exception const& e) {
+    std::fprintf(stderr, "medmo: %s\n", e.what());
+  }
+  return 2;
+}
