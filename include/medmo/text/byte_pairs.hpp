@@ -1,6 +1,6 @@
 // Byte pair encoding: tokens as byte strings, merges as (left, right) -> (rank, result), and the merging of one piece.
-// The pair of lowest rank merges first, the leftmost of equals: a heap over a linked list, so a piece of n bytes costs
-// n log n whatever it holds. Ids are dense from 0. Knows neither files, nor added tokens, nor how text becomes pieces.
+// The pair of lowest rank merges first, the leftmost of equals: a priority queue over a linked list, so a piece of n
+// bytes costs n log n whatever it holds. Ids are dense from 0. Knows neither files, nor added tokens, nor how text becomes pieces.
 #pragma once
 
 #include <algorithm>
@@ -94,7 +94,9 @@ class byte_pairs {
       std::uint32_t id, previous, next, rank, result;  // rank, result: of the merge with the next node
     };
     std::vector<node> nodes;
-    std::vector<std::uint64_t> heap;  // rank << 32 | position
+    // Pairs to merge as rank << 32 | position: a sorted list that is walked, and a heap of those found meanwhile, which
+    // becomes the next list. A run of one letter is then walked in order instead of being sifted through a heap.
+    std::vector<std::uint64_t> ready, heap;
   };
 
   /// Appends the ids of one piece to `out`. Every byte has a token (the tokenizer checks that once);
@@ -123,14 +125,26 @@ class byte_pairs {
     for (std::uint32_t i = 0; i < size; ++i)
       nodes[i] = {single(static_cast<unsigned char>(piece[i])), i - 1, i + 1 < size ? i + 1 : none, none, none};
     for (std::uint32_t i = 0; i < size; ++i) update(i);
-    std::make_heap(w.heap.begin(), w.heap.end(), std::greater<>());
-    while (!w.heap.empty()) {
-      std::pop_heap(w.heap.begin(), w.heap.end(), std::greater<>());
-      auto at = static_cast<std::uint32_t>(w.heap.back() & 0xFFFFFFFF),
-           rank = static_cast<std::uint32_t>(w.heap.back() >> 32);
-      w.heap.pop_back();
+    w.ready.clear();
+    for (std::size_t next = 0;;) {
+      if (next == w.ready.size()) {
+        if (w.heap.empty()) break;
+        w.ready.swap(w.heap);
+        w.heap.clear();
+        if (!std::is_sorted(w.ready.begin(), w.ready.end())) std::sort(w.ready.begin(), w.ready.end());
+        next = 0;
+      }
+      std::uint64_t best = w.ready[next];
+      if (!w.heap.empty() && w.heap.front() < best) {
+        best = w.heap.front();
+        std::pop_heap(w.heap.begin(), w.heap.end(), std::greater<>());
+        w.heap.pop_back();
+      } else {
+        ++next;
+      }
+      auto at = static_cast<std::uint32_t>(best & 0xFFFFFFFF);
       auto& n = nodes[at];
-      if (n.rank != rank) continue;  // the pair is gone
+      if (n.rank != static_cast<std::uint32_t>(best >> 32)) continue;  // the pair is gone
       auto& gone = nodes[n.next];
       n.id = n.result;
       n.next = gone.next;

@@ -75,7 +75,8 @@ TEST_CASE("NFC equals the reference's for every code point in twelve places") {
     for (char32_t c = first; c < first + 1024; ++c) {
       if (is_surrogate(c)) continue;
       std::vector<std::u32string> texts{{c}};
-      for (char32_t mark : {0x334, 0x315, 0x345, 0x316, 0x301, 0x3099}) texts.push_back({U'a', mark, c});
+      for (char32_t mark : {U'\x334', U'\x315', U'\x345', U'\x316', U'\x301', U'\x3099'})
+        texts.push_back({U'a', mark, c});
       texts.insert(texts.end(), {{U'a', c, 0x301}, {c, 0x301, 0x327}, {c, 0x3099}, {0x1100, c, 0x11A8}, {c, c}});
       for (auto const& t : texts) {
         auto normal = nfc(utf8(t));
