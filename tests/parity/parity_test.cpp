@@ -12,9 +12,11 @@
 
 #include "configurations.hpp"
 #include "golden.hpp"
+#include "medmo/check_config.hpp"
 #include "medmo/generate/sampler.hpp"
 #include "medmo/generate/sequence.hpp"
 #include "medmo/io/checkpoint.hpp"
+#include "medmo/io/model_config.hpp"
 
 #ifndef MEDMO_TEST_DATA
 #define MEDMO_TEST_DATA "tests/data"
@@ -226,6 +228,7 @@ void expect_same_model(medmo::model<C> const& a, medmo::model<C> const& b) {
 TEST_CASE_TEMPLATE("folders that the reference saved load as they are stored", C, MEDMO_CONFIGURATIONS) {
   auto const stored = std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(folder(C::name)));
   auto const m = medmo::model<C>::load(stored, folder(C::name));
+  medmo::check_config<C>(medmo::io::read_model_config(folder(C::name) + "/config.json"));  // throws if they differ
   auto const report = read_json(folder(C::name) + "/errors.json");
   CHECK(medmo::name_of(m.compute()) == (report.at("stored") == "bf16" ? "BF16" : "F32"));
   expect_same_model(m, load_as<C>(m.compute(), folder(C::name)));
