@@ -63,7 +63,7 @@ void parallel_for(index n, F&& f) {
 }
 
 /// How many items of `work` operations each make a piece worth handing to another thread.
-constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 16) / std::max<index>(1, work)); }
+constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 17) / std::max<index>(1, work)); }
 
 /// f(begin, end) over [0, n) in pieces of `grain` (the last may be shorter).
 template <class F>

@@ -82,21 +82,27 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   index t_rows = x.rows(), k = x.cols();
   if (t_rows == 0) return;
   dtype type = products.front().w.type;
+  index work = 0;
   for (auto const& p : products) {
     MEDMO_ASSERT(p.w.type == type && p.w.cols == k && p.out.rows() == t_rows && p.out.cols() == p.w.rows);
-    (void)p;
+    work += t_rows * k * p.w.rows;
   }
   // pieces of outputs, counted over all the weights, so that one parallel region serves the whole of q, k and v
   auto for_pieces = [&](index grain, auto&& f) {
     index pieces = 0;
     for (auto const& p : products) pieces += (p.w.rows + grain - 1) / grain;
-    parallel_for(pieces, [&](index piece) {
+    auto run = [&](index piece) {
       for (auto const& p : products) {
         index n = (p.w.rows + grain - 1) / grain;
         if (piece < n) return f(p, piece * grain, std::min(p.w.rows, (piece + 1) * grain));
         piece -= n;
       }
-    });
+    };
+    if (work < index{1} << 19) {  // waking a thread costs more than it does
+      for (index i = 0; i < pieces; ++i) run(i);
+    } else {
+      parallel_for(pieces, run);
+    }
   };
   // pieces worth a thread, in whole multiples of the tile
   auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
