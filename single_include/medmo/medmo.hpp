@@ -422,7 +422,7 @@ void parallel_for(index n, F&& f) {
 }
 
 /// How many items of `work` operations each make a piece worth handing to another thread.
-constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 16) / std::max<index>(1, work)); }
+constexpr index grain_for(index work) { return std::max<index>(1, (index{1} << 17) / std::max<index>(1, work)); }
 
 /// f(begin, end) over [0, n) in pieces of `grain` (the last may be shorter).
 template <class F>
@@ -815,6 +815,24 @@ struct bf16x32 {
   }
 };
 
+/// out[2 l] = bf16(a[l]), out[2 l + 1] = bf16(b[l]) for the sixteen lanes.
+inline void store_pairs(f32x16 const& a, f32x16 const& b, bf16* out) {
+#if MEDMO_AVX512_BF16
+  auto wide = [](f32x16 const& x) {
+    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.part[0])));
+  };
+  _mm512_storeu_si512(out, _mm512_or_si512(wide(a), _mm512_slli_epi32(wide(b), 16)));
+#else
+  alignas(64) float even[16], odd[16];
+  a.store(even);
+  b.store(odd);
+  for (int l = 0; l < 16; ++l) {
+    out[2 * l] = bf16(even[l]);
+    out[2 * l + 1] = bf16(odd[l]);
+  }
+#endif
+}
+
 inline f32x16 multiply_add(bf16x32 const& a, bf16x32 const& b, f32x16 const& acc) {
 #if MEDMO_AVX512_BF16
   static_assert(f32x16::count == 1);
@@ -1047,16 +1065,7 @@ struct attention_block {
 
   void put_pair(f32x16 const& p0, f32x16 const& p1, index j) {
     if constexpr (narrow) {
-      alignas(64) float a[16], b[16];
-      p0.store(a);
-      p1.store(b);
-      alignas(64) bf16 even[16], odd[16];
-      arch::round_to_bf16(a, even, 16);
-      arch::round_to_bf16(b, odd, 16);
-      for (int l = 0; l < 16; ++l) {
-        weights[j * 16 + 2 * l] = even[l];
-        weights[j * 16 + 2 * l + 1] = odd[l];
-      }
+      arch::store_pairs(p0, p1, weights + j * 16);
     } else {
       p0.store(weights + j * 16);
       p1.store(weights + j * 16 + 16);
@@ -1305,14 +1314,44 @@ constexpr index amx_panel_rows(index k) {
 
 #if MEDMO_AMX
 
+/// out[j * stride + i] = in[i * 16 + j]: a 16 x 16 block of 32-bit numbers turned about its diagonal.
+inline void transpose16(float const* in, float* out, index stride) {
+  __m512 a[16], b[16];
+  for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(in + i * 16);
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  }
+  auto lo = [](__m512 x, __m512 y) { return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y))); };
+  auto hi = [](__m512 x, __m512 y) { return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y))); };
+  for (int i = 0; i < 16; i += 4) {
+    a[i] = lo(b[i], b[i + 2]);
+    a[i + 1] = hi(b[i], b[i + 2]);
+    a[i + 2] = lo(b[i + 1], b[i + 3]);
+    a[i + 3] = hi(b[i + 1], b[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
+    b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
+    b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
+    b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm512_storeu_ps(out + i * stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    _mm512_storeu_ps(out + (i + 4) * stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88));
+    _mm512_storeu_ps(out + (i + 8) * stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+    _mm512_storeu_ps(out + (i + 12) * stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd));
+  }
+}
+
 /// Rounds rows [first, first + 16) of x (those below `rows`; the others are zero) to bf16 and packs them as one B block.
 inline void amx_pack_block(view<float> const& x, index first, bf16* out) {
   index k = x.cols(), steps = amx_steps(k);
-  alignas(64) std::uint32_t lane[16][16];
+  alignas(64) float pairs[16 * 16];  // two bf16 numbers in each
   for (index s = 0; s < steps; ++s) {
     index at = s * amx_step, n = std::min(amx_step, k - at);
     for (index r = 0; r < amx_side; ++r) {
-      auto* row = reinterpret_cast<bf16*>(lane[r]);
+      auto* row = reinterpret_cast<bf16*>(pairs + r * 16);
       if (first + r >= x.rows()) {
         std::memset(static_cast<void*>(row), 0, 64);
       } else {
@@ -1320,20 +1359,16 @@ inline void amx_pack_block(view<float> const& x, index first, bf16* out) {
         if (n < amx_step) std::memset(static_cast<void*>(row + n), 0, static_cast<std::size_t>(amx_step - n) * 2);
       }
     }
-    auto* block = reinterpret_cast<std::uint32_t*>(out + s * amx_step * amx_side);
-    for (int p = 0; p < 16; ++p)
-      for (int r = 0; r < 16; ++r) block[p * 16 + r] = lane[r][p];
+    transpose16(pairs, reinterpret_cast<float*>(out + s * amx_step * amx_side), 16);
   }
 }
 
-/// out[t * stride + o] = tile[o][t] for the first `outs` outputs and `rows` rows of a 16 x 16 tile.
+/// emit(t, line, outs): the tile [o][t] as lines of outputs, for the first `rows` rows.
 template <class Emit>
 void amx_emit(float const* tile, index outs, index rows, Emit&& emit) {
-  for (index t = 0; t < rows; ++t) {
-    alignas(64) float line[16];
-    for (index o = 0; o < 16; ++o) line[o] = tile[o * 16 + t];
-    emit(t, line, outs);
-  }
+  alignas(64) float lines[16 * 16];
+  transpose16(tile, lines, 16);
+  for (index t = 0; t < rows; ++t) emit(t, lines + t * 16, outs);
 }
 
 /// The 32 x 32 block: two panels of 16 weights at `a` (packed: [steps][2][16][32]) against two B blocks.
@@ -1405,49 +1440,35 @@ void amx_product(bf16 const* w, index w_rows, index k, index first, index last, 
   }
 }
 
-/// The same outputs for at most 16 rows: weights are read once, in place, at the speed of memory.
+/// The same outputs for at most 16 rows: weights are read once, in place, at the speed of memory. Sixteen rows at a time
+/// are as many streams as the prefetcher of one core follows.
 template <class Emit>
 void amx_product_skinny(bf16 const* w, index w_rows, index k, index first, index last, bf16 const* packed, index t_rows,
                         Emit&& emit) {
   index steps = amx_steps(k), whole = k / amx_step;
-  alignas(64) float tiles[1024];
+  alignas(64) float tile[256];
   alignas(64) bf16 edge[512];
-  for (index o = first; o < last; o += 64) {
+  for (index o = first; o < last; o += 16) {
+    bf16 const* rows = w + o * k;
+    index inside = std::min<index>(16, w_rows - o), in_place = inside == 16 ? whole : 0;
     _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (index s = 0; s < steps; ++s) {
+    for (index s = 0; s < in_place; ++s) {
+      _tile_loadd(4, rows + s * amx_step, k * 2);
       _tile_loadd(6, packed + s * 512, 64);
-      auto step = [&](index block, auto dot) {
-        index row = o + block * 16;
-        if (row >= last) return;
-        bf16 const* a = w + row * k + s * amx_step;
-        if (s < whole && row + 16 <= w_rows) {
-          // the same place of the next 64 rows: the stream of weights stays ahead of the products
-          for (index r = 0; r < 16; ++r) _mm_prefetch(reinterpret_cast<char const*>(a + (64 + r) * k), _MM_HINT_T1);
-          _tile_loadd(4, a, k * 2);
-        } else {
-          std::memset(static_cast<void*>(edge), 0, sizeof edge);
-          for (index r = 0; r < std::min<index>(16, w_rows - row); ++r)
-            std::memcpy(static_cast<void*>(edge + r * 32), a + r * k,
-                        static_cast<std::size_t>(std::min(amx_step, k - s * amx_step)) * 2);
-          _tile_loadd(4, edge, 64);
-        }
-        dot();
-      };
-      step(0, [] { _tile_dpbf16ps(0, 4, 6); });
-      step(1, [] { _tile_dpbf16ps(1, 4, 6); });
-      step(2, [] { _tile_dpbf16ps(2, 4, 6); });
-      step(3, [] { _tile_dpbf16ps(3, 4, 6); });
+      _tile_dpbf16ps(0, 4, 6);
     }
-    _tile_stored(0, tiles, 64);
-    _tile_stored(1, tiles + 256, 64);
-    _tile_stored(2, tiles + 512, 64);
-    _tile_stored(3, tiles + 768, 64);
-    for (index block = 0; block < 4 && o + block * 16 < last; ++block)
-      amx_emit(tiles + block * 256, std::min<index>(16, last - o - block * 16), t_rows,
-               [&](index r, float const* line, index n) { emit(r, o + block * 16, line, n); });
+    for (index s = in_place; s < steps; ++s) {
+      std::memset(static_cast<void*>(edge), 0, sizeof edge);
+      for (index r = 0; r < inside; ++r)
+        std::memcpy(static_cast<void*>(edge + r * 32), rows + r * k + s * amx_step,
+                    static_cast<std::size_t>(std::min(amx_step, k - s * amx_step)) * 2);
+      _tile_loadd(4, edge, 64);
+      _tile_loadd(6, packed + s * 512, 64);
+      _tile_dpbf16ps(0, 4, 6);
+    }
+    _tile_stored(0, tile, 64);
+    amx_emit(tile, std::min<index>(16, last - o), t_rows,
+             [&](index r, float const* line, index n) { emit(r, o, line, n); });
   }
 }
 
@@ -1474,6 +1495,12 @@ constexpr index pad(index bytes) { return (bytes + scratch_align - 1) / scratch_
 /// Both rules of the epilogue in one place: sum, then bias, then what stood there.
 inline void emit(product const& p, index t, index o, float const* line, index n) {
   float* out = const_cast<float*>(p.out.data()) + t * p.out.outerStride() + o;
+  if (n == 16) {
+    auto y = f32x16::load(line);
+    if (p.bias) y = y + f32x16::load(p.bias + o);
+    if (p.how == store::accumulate) y = f32x16::load(out) + y;
+    return y.store(out);
+  }
   for (index i = 0; i < n; ++i) {
     float y = p.bias ? line[i] + p.bias[o + i] : line[i];
     out[i] = p.how == store::accumulate ? out[i] + y : y;
@@ -1519,21 +1546,27 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   index t_rows = x.rows(), k = x.cols();
   if (t_rows == 0) return;
   dtype type = products.front().w.type;
+  index work = 0;
   for (auto const& p : products) {
     MEDMO_ASSERT(p.w.type == type && p.w.cols == k && p.out.rows() == t_rows && p.out.cols() == p.w.rows);
-    (void)p;
+    work += t_rows * k * p.w.rows;
   }
   // pieces of outputs, counted over all the weights, so that one parallel region serves the whole of q, k and v
   auto for_pieces = [&](index grain, auto&& f) {
     index pieces = 0;
     for (auto const& p : products) pieces += (p.w.rows + grain - 1) / grain;
-    parallel_for(pieces, [&](index piece) {
+    auto run = [&](index piece) {
       for (auto const& p : products) {
         index n = (p.w.rows + grain - 1) / grain;
         if (piece < n) return f(p, piece * grain, std::min(p.w.rows, (piece + 1) * grain));
         piece -= n;
       }
-    });
+    };
+    if (work < index{1} << 19) {  // waking a thread costs more than it does
+      for (index i = 0; i < pieces; ++i) run(i);
+    } else {
+      parallel_for(pieces, run);
+    }
   };
   // pieces worth a thread, in whole multiples of the tile
   auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
@@ -1600,7 +1633,7 @@ namespace medmo::inline MEDMO_ABI::kernels {
 enum class resample_rule {
   pillow,                   ///< 22-bit weights; rows first if the height shrinks by more than twice what the width does
   pillow_horizontal_first,  ///< 22-bit weights, always columns first: Pillow's former releases
-  torch                     ///< columns first, weights of an axis as fine as 16 bits hold: torch's and torchvision's uint8
+  torch  ///< columns first, weights of an axis as fine as 16 bits hold: torch's and torchvision's uint8
 };
 
 namespace detail {
@@ -1730,7 +1763,8 @@ namespace reference {
 inline image resample_bicubic(image const& in, index width, index height, resample_rule rule) {
   auto pass = [&](image const& from, index w, index h) {  // one of the two sides changes
     bool rows = h != from.height;
-    auto axis = rows ? detail::make_resample_axis(from.height, h, rule) : detail::make_resample_axis(from.width, w, rule);
+    auto axis =
+        rows ? detail::make_resample_axis(from.height, h, rule) : detail::make_resample_axis(from.width, w, rule);
     image to(w, h);
     for (index y = 0; y < h; ++y)
       for (index x = 0; x < w; ++x)
@@ -1876,6 +1910,5281 @@ inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/io/atomic_file.hpp
+// A file that appears whole or not at all: written beside its place, flushed to the disk, then renamed.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// write(...) any number of times, then commit(). Destroyed without commit, it leaves the old file as it was and nothing
+/// beside it. Errors: file_access naming the path, also where `path` is there and no regular file: renaming over a device
+/// or a folder would replace it.
+class atomic_file {
+ public:
+  explicit atomic_file(std::string path) : path_(std::move(path)) {
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+      MEDMO_THROW(errc::file_access, path_, "a regular file or none yet",
+                  S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
+    // O_EXCL: never another writer's file, nor the target of a link that lies in wait; leftovers of a crash are stepped over.
+    for (int n = 0; n < 1000 && descriptor_ < 0; ++n) {
+      temporary_ = path_ + ".part" + std::to_string(::getpid()) + "." + std::to_string(n);
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0 && errno != EEXIST) break;
+    }
+    if (descriptor_ < 0) MEDMO_THROW(errc::file_access, path_, "a place that can be written", std::strerror(errno));
+  }
+  atomic_file(atomic_file const&) = delete;
+  ~atomic_file() {
+    if (descriptor_ >= 0) {
+      ::close(descriptor_);
+      ::unlink(temporary_.c_str());
+    }
+  }
+
+  void write(std::span<std::byte const> bytes) {
+    if (descriptor_ < 0) MEDMO_THROW(errc::bad_argument, path_, "writing before the commit", "writing after it");
+    for (std::size_t at = 0; at < bytes.size();) {
+      auto n = ::write(descriptor_, bytes.data() + at, bytes.size() - at);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) MEDMO_THROW(errc::file_access, path_, "room to write", std::strerror(errno));
+      at += static_cast<std::size_t>(n);
+    }
+  }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+  void commit() {
+    if (descriptor_ < 0) MEDMO_THROW(errc::bad_argument, path_, "one commit", "another");
+    int fault = ::fsync(descriptor_) == 0 ? 0 : errno;
+    if (::close(std::exchange(descriptor_, -1)) != 0 && fault == 0) fault = errno;
+    if (fault == 0 && ::rename(temporary_.c_str(), path_.c_str()) != 0) fault = errno;
+    if (fault != 0) {
+      ::unlink(temporary_.c_str());
+      MEDMO_THROW(errc::file_access, path_, "a file that can be completed", std::strerror(fault));
+    }
+    flush_folder();
+  }
+
+ private:
+  /// The rename itself reaches the disk with its folder. The new file is in place already: a failure here undoes nothing.
+  void flush_folder() const {
+    auto slash = path_.rfind('/');
+    std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+    int d = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d < 0) return;
+    (void)::fsync(d);
+    ::close(d);
+  }
+
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// A small file in one go. Errors: file_access.
+inline void write_file(std::string const& path, std::string_view text) {
+  atomic_file f(path);
+  f.write(text);
+  f.commit();
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/checkpoint.hpp
+// The tensors of a Hugging Face folder: model.safetensors, or else the shards that model.safetensors.index.json names
+// (the order in which transformers looks).
+//   {"metadata": {"total_size": ...}, "weight_map": {"tensor": "model-00001-of-00002.safetensors", ...}}
+// total_size is kept and not enforced: tools disagree on whether tied tensors count, and transformers ignores it.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+// ---- medmo/io/json.hpp
+// JSON from outside: parsed with limits, without exceptions, with errors that name the file, the place and the field.
+// parse_json builds the document; json_fields reads typed fields out of an object of it. The one owner of nlohmann-json.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/io/mapped_file.hpp
+// A whole file as bytes: mapped, or read into memory where a slow or shrinking file must not fault later.
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// map: pages come from the file as they are touched, and a file cut short by others while mapped faults; read: a copy.
+enum class file_mode { map, read };
+
+/// Read-only bytes of a regular file, for the lifetime of the object. Move-only.
+class mapped_file {
+ public:
+  /// The whole of `path`; an empty file gives empty bytes.
+  /// Errors: file_access (missing, a folder, a pipe or device, no permission, cut short while being read); too_large (no
+  /// memory for mode `read`).
+  static mapped_file open(std::string const& path, file_mode mode = file_mode::map) {
+    mapped_file f;
+    f.path_ = path;
+    // O_NONBLOCK: a named pipe without a writer must not hold us; it means nothing to a regular file.
+    descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (fd.value < 0) MEDMO_THROW(errc::file_access, path, "a readable file", std::strerror(errno));
+    struct stat status {};
+    if (::fstat(fd.value, &status) != 0) MEDMO_THROW(errc::file_access, path, "a readable file", std::strerror(errno));
+    if (!S_ISREG(status.st_mode))
+      MEDMO_THROW(errc::file_access, path, "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "something else");
+    if (!std::in_range<std::size_t>(status.st_size))
+      MEDMO_THROW(errc::too_large, path, "a file that fits the address space", std::to_string(status.st_size) + " bytes");
+    f.size_ = static_cast<std::size_t>(status.st_size);
+    if (f.size_ == 0) return f;
+    if (mode == file_mode::map) {
+      void* p = ::mmap(nullptr, f.size_, PROT_READ, MAP_PRIVATE, fd.value, 0);
+      if (p == MAP_FAILED) MEDMO_THROW(errc::file_access, path, "a file that can be mapped", std::strerror(errno));
+      f.data_ = static_cast<std::byte const*>(p);
+      f.mapped_ = true;
+    } else {
+      f.copy_.reset(new (std::nothrow) std::byte[f.size_]);
+      if (!f.copy_) MEDMO_THROW(errc::too_large, path, "memory for " + std::to_string(f.size_) + " bytes", "none left");
+      for (std::size_t at = 0; at < f.size_;) {
+        auto n = ::read(fd.value, f.copy_.get() + at, f.size_ - at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0)
+          MEDMO_THROW(errc::file_access, path, std::to_string(f.size_) + " bytes",
+                      n < 0 ? std::string(std::strerror(errno)) : "its end after " + std::to_string(at));
+        at += static_cast<std::size_t>(n);
+      }
+      f.data_ = f.copy_.get();
+    }
+    return f;
+  }
+
+  mapped_file(mapped_file&& o) noexcept { swap(o); }
+  mapped_file& operator=(mapped_file&& o) noexcept {
+    swap(o);
+    return *this;
+  }
+  ~mapped_file() {
+    if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
+  }
+
+  std::span<std::byte const> bytes() const { return {data_, size_}; }
+  std::string const& path() const { return path_; }
+
+ private:
+  struct descriptor {
+    int value;
+    ~descriptor() {
+      if (value >= 0) ::close(value);
+    }
+  };
+  mapped_file() = default;
+  void swap(mapped_file& o) noexcept {
+    std::swap(path_, o.path_);
+    std::swap(data_, o.data_);
+    std::swap(size_, o.size_);
+    std::swap(mapped_, o.mapped_);
+    std::swap(copy_, o.copy_);
+  }
+
+  std::string path_;
+  std::byte const* data_ = nullptr;
+  std::size_t size_ = 0;
+  bool mapped_ = false;
+  std::unique_ptr<std::byte[]> copy_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+using json = nlohmann::json;
+
+/// A value as JSON for messages: ASCII only and cut off, whatever bytes it came from.
+inline std::string excerpt(json const& value, std::size_t limit = 60) {
+  auto text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() <= limit ? text : text.substr(0, limit) + "...";
+}
+
+/// Is every byte of it part of a well-formed UTF-8 character?
+inline bool is_utf8(std::string const& text) {
+  json value = text;  // `replace` puts a character where `ignore` puts none
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) ==
+         value.dump(-1, ' ', false, json::error_handler_t::ignore);
+}
+
+namespace detail {
+inline constexpr std::size_t json_depth = 64;
+
+/// Builds the document while it is read; stops where it nests too deep or names a field twice. Not recursive.
+class json_builder : public nlohmann::json_sax<json> {
+ public:
+  json document;
+  std::string fault;
+
+  bool null() override { return place(nullptr); }
+  bool boolean(bool v) override { return place(v); }
+  bool number_integer(number_integer_t v) override { return place(v); }
+  bool number_unsigned(number_unsigned_t v) override { return place(v); }
+  bool number_float(number_float_t v, string_t const&) override { return place(v); }
+  bool string(string_t& v) override { return place(std::move(v)); }
+  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    auto& object = open_.back()->get_ref<json::object_t&>();
+    auto [at, fresh] = object.emplace(std::move(name), nullptr);
+    value_ = &at->second;
+    return fresh || refuse("the field " + excerpt(at->first) + " twice");
+  }
+  bool parse_error(std::size_t at, std::string const& token, nlohmann::detail::exception const&) override {
+    return refuse("a fault at byte " + std::to_string(at) + ", after " + excerpt(token));
+  }
+
+ private:
+  bool refuse(std::string what) {
+    fault = std::move(what);
+    return false;
+  }
+  json* put(json&& v) {
+    if (open_.empty()) return &(document = std::move(v));
+    if (open_.back()->is_object()) return &(*value_ = std::move(v));
+    auto& list = open_.back()->get_ref<json::array_t&>();
+    return &list.emplace_back(std::move(v));
+  }
+  bool place(json v) {
+    put(std::move(v));
+    return true;
+  }
+  bool open(json v) {
+    if (open_.size() == json_depth) return refuse("nesting of more than " + std::to_string(json_depth));
+    open_.push_back(put(std::move(v)));  // stays in place: its parent gets nothing new until it is closed
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::vector<json*> open_;
+  json* value_ = nullptr;  ///< of the field being read in the innermost object
+};
+}  // namespace detail
+
+/// The document in `bytes`. Errors: bad_json naming `where` and the offset: not JSON, not UTF-8, a number beyond a double,
+/// nested deeper than 64, a field twice. A byte order mark is skipped.
+inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
+  auto const* begin = reinterpret_cast<char const*>(bytes.data());
+  if (!bytes.empty())  // the parser would take a NUL for the end and leave what follows unread
+    if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
+      MEDMO_THROW(errc::bad_json, where, "JSON", "a NUL at byte " + std::to_string(nul - begin + 1));
+  detail::json_builder builder;
+  if (bytes.empty() || !json::sax_parse(begin, begin + bytes.size(), &builder))
+    MEDMO_THROW(errc::bad_json, where, "JSON", bytes.empty() ? "nothing" : builder.fault);
+  return std::move(builder.document);
+}
+
+inline constexpr std::size_t json_file_limit = 64u << 20;  ///< bytes of a JSON file; a tokenizer.json has 11 MB
+
+/// The document in a file. Errors: file_access; too_large beyond 64 MiB; bad_json.
+inline json read_json(std::string const& path) {
+  auto mapped = mapped_file::open(path);
+  if (mapped.bytes().size() > json_file_limit)
+    MEDMO_THROW(errc::too_large, path, "at most " + std::to_string(json_file_limit) + " bytes",
+                std::to_string(mapped.bytes().size()));
+  auto file = mapped_file::open(path, file_mode::read);
+  return parse_json(file.bytes(), path);
+}
+
+/// A JSON object with its place, so that every complaint says which field of which file. Refers to the object: keep that
+/// alive. Each reader gives nothing where the field is absent or null. Errors: bad_json for a value of another type.
+class json_fields {
+ public:
+  json_fields(json const& object, std::string where) : json_fields(object, std::move(where), "") {}
+  json_fields(json&&, std::string) = delete;
+
+  /// The place of the object, and of one of its fields: "config.json: text_config.hidden_size".
+  std::string where() const { return path_.empty() ? file_ : file_ + ": " + path_; }
+  std::string where(std::string const& name) const { return file_ + ": " + (path_.empty() ? "" : path_ + ".") + name; }
+  json const& object() const { return *object_; }
+  /// The value, or nullptr where it is absent or null.
+  json const* find(std::string const& name) const {
+    auto it = object_->find(name);
+    return it == object_->end() || it->is_null() ? nullptr : &*it;
+  }
+  bool has(std::string const& name) const { return find(name) != nullptr; }
+
+  std::optional<index> integer(std::string const& name) const {
+    return read<index>(name, "an integer", is_index);
+  }
+  std::optional<double> number(std::string const& name) const {
+    return read<double>(name, "a number", [](json const& v) { return v.is_number(); });
+  }
+  std::optional<bool> boolean(std::string const& name) const {
+    return read<bool>(name, "true or false", [](json const& v) { return v.is_boolean(); });
+  }
+  std::optional<std::string> text(std::string const& name) const {
+    return read<std::string>(name, "a string", [](json const& v) { return v.is_string(); });
+  }
+  std::optional<std::vector<index>> integers(std::string const& name) const {
+    return read<std::vector<index>>(name, "a list of integers", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), is_index);
+    });
+  }
+  std::optional<std::vector<double>> numbers(std::string const& name) const {
+    return read<std::vector<double>>(name, "a list of numbers", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), [](json const& x) { return x.is_number(); });
+    });
+  }
+  std::optional<std::vector<std::string>> texts(std::string const& name) const {
+    return read<std::vector<std::string>>(name, "a list of strings", [](json const& v) {
+      return v.is_array() && std::all_of(v.begin(), v.end(), [](json const& x) { return x.is_string(); });
+    });
+  }
+  /// A nested object.
+  std::optional<json_fields> nested(std::string const& name) const {
+    auto const* v = find(name);
+    if (!v) return std::nullopt;
+    return json_fields(*v, file_, path_.empty() ? name : path_ + "." + name);
+  }
+
+ private:
+  json_fields(json const& object, std::string file, std::string path)
+      : object_(&object), file_(std::move(file)), path_(std::move(path)) {
+    if (!object.is_object()) MEDMO_THROW(errc::bad_json, where(), "an object", excerpt(object));
+  }
+  static bool is_index(json const& v) {
+    return v.is_number_unsigned() ? std::in_range<index>(v.get<std::uint64_t>()) : v.is_number_integer();
+  }
+  template <class T, class Good>
+  std::optional<T> read(std::string const& name, char const* expected, Good good) const {
+    auto const* v = find(name);
+    if (!v) return std::nullopt;
+    if (!good(*v)) MEDMO_THROW(errc::bad_json, where(name), expected, excerpt(*v));
+    return v->get<T>();
+  }
+
+  json const* object_;
+  std::string file_, path_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/safetensors.hpp
+// The safetensors format: 8 bytes little-endian header length N, N bytes of JSON, then the tensors' bytes.
+//   {"name": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {"key": "value"}}
+// Offsets count from the end of the header. Verdicts follow the reference implementation (huggingface/safetensors 0.8):
+// N at most 100,000,000 and inside the file; every tensor begins where another ends, the first at 0 and the last ends with
+// the file; bytes = product of shape times size of dtype, without overflow; the JSON is UTF-8 with nothing after it.
+// Stricter than the reference: the header begins with '{', no name comes twice, and dtypes of less than 8 bits, of 8-bit
+// floats and of complex numbers, which nothing here computes with, are refused by name. Files are read in place.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// Safetensors in a file or in memory; a tensor_source. Everything is checked when it is opened. Move-only; what find()
+/// gave stays valid through a move.
+class safetensors_file {
+ public:
+  static constexpr std::uint64_t header_limit = 100'000'000;
+
+  /// Errors: file_access; bad_format, bad_json, wrong_dtype naming the file and the tensor.
+  static safetensors_file open(std::string const& path, file_mode mode = file_mode::map) {
+    auto file = mapped_file::open(path, mode);
+    auto bytes = file.bytes();
+    safetensors_file f(bytes, path);
+    f.file_ = std::move(file);
+    return f;
+  }
+  /// The same of bytes the caller keeps alive, an array linked into a program say; `where` names them in errors.
+  static safetensors_file over(std::span<std::byte const> bytes, std::string where) {
+    return safetensors_file(bytes, std::move(where));
+  }
+
+  std::optional<tensor_ref> find(std::string_view name) const {
+    auto it = tensors_.find(name);
+    if (it == tensors_.end()) return std::nullopt;
+    return it->second;
+  }
+  /// In alphabetic order.
+  std::vector<std::string> const& names() const { return names_; }
+  std::map<std::string, std::string, std::less<>> const& metadata() const { return metadata_; }
+  /// Of all tensors together.
+  std::uint64_t data_bytes() const { return data_bytes_; }
+
+ private:
+  safetensors_file(std::span<std::byte const> bytes, std::string where) : where_(std::move(where)) {
+    if (bytes.size() < 8)
+      MEDMO_THROW(errc::bad_format, where_, "8 bytes of header length", std::to_string(bytes.size()) + " bytes in all");
+    std::uint64_t length = 0;
+    for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<std::uint64_t>(bytes[i]);
+    std::string at = where_ + ": header";
+    if (length > header_limit)
+      MEDMO_THROW(errc::bad_format, at, "at most " + std::to_string(header_limit) + " bytes", std::to_string(length));
+    if (length > bytes.size() - 8)
+      MEDMO_THROW(errc::bad_format, at, "at most the " + std::to_string(bytes.size() - 8) + " bytes there are",
+                  std::to_string(length));
+    auto header = bytes.subspan(8, static_cast<std::size_t>(length));
+    if (header.empty() || header.front() != std::byte{'{'})
+      MEDMO_THROW(errc::bad_format, at, "'{' as its first byte",
+                  header.empty() ? "an empty header" : "byte " + std::to_string(static_cast<int>(header.front())));
+    auto document = parse_json(header, at);
+    read(json_fields(document, at), bytes.subspan(8 + static_cast<std::size_t>(length)));
+  }
+
+  void read(json_fields const& header, std::span<std::byte const> data) {
+    struct extent {
+      std::uint64_t begin, end;
+      std::string const* name;
+    };
+    std::vector<extent> extents;
+    for (auto const& [name, entry] : header.object().items()) {
+      if (name == "__metadata__") continue;
+      auto it = tensors_.emplace(name, read_entry(json_fields(entry, where_ + ": tensor " + name), data)).first;
+      auto begin = static_cast<std::uint64_t>(it->second.bytes.data() - data.data());
+      extents.push_back({begin, begin + it->second.bytes.size(), &it->first});
+      names_.push_back(name);
+    }
+    if (auto fields = header.nested("__metadata__"))
+      for (auto const& [key, value] : fields->object().items()) {
+        if (!value.is_string()) MEDMO_THROW(errc::bad_json, fields->where(key), "a string", excerpt(value));
+        metadata_[key] = value.get<std::string>();
+      }
+    std::sort(extents.begin(), extents.end(), [](extent const& a, extent const& b) {
+      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
+    for (auto const& e : extents) {
+      if (e.begin != data_bytes_)
+        MEDMO_THROW(errc::bad_format, where_ + ": tensor " + *e.name, "data from byte " + std::to_string(data_bytes_),
+                    std::to_string(e.begin) + (e.begin < data_bytes_ ? " (an overlap)" : " (a hole)"));
+      data_bytes_ = e.end;
+    }
+    if (data_bytes_ != data.size())
+      MEDMO_THROW(errc::bad_format, where_, "tensors up to the last of " + std::to_string(data.size()) + " bytes",
+                  "an end at " + std::to_string(data_bytes_));
+  }
+
+  static tensor_ref read_entry(json_fields const& entry, std::span<std::byte const> data) {
+    auto where = entry.where();
+    auto type_name = entry.text("dtype");
+    auto shape = entry.integers("shape"), offsets = entry.integers("data_offsets");
+    if (!type_name || !shape || !offsets)
+      MEDMO_THROW(errc::bad_format, where, "the fields dtype, shape and data_offsets", excerpt(entry.object(), 80));
+    auto type = dtype_from_name(*type_name);
+    if (!type) MEDMO_THROW(errc::wrong_dtype, where, "a known dtype", excerpt(*type_name));
+    if (offsets->size() != 2 || (*offsets)[0] < 0 || (*offsets)[1] < (*offsets)[0] ||
+        static_cast<std::uint64_t>((*offsets)[1]) > data.size())
+      MEDMO_THROW(errc::bad_format, where, "data_offsets 0 <= begin <= end <= " + std::to_string(data.size()),
+                  excerpt(entry.object()["data_offsets"]));
+    std::uint64_t bits = 8 * size_of(*type);  // a product of bits that does not wrap, as the reference's
+    for (index d : *shape) {
+      if (d < 0) MEDMO_THROW(errc::bad_format, where, "a shape of numbers >= 0", excerpt(*shape));
+      if (d != 0 && bits > std::numeric_limits<std::uint64_t>::max() / static_cast<std::uint64_t>(d))
+        MEDMO_THROW(errc::bad_format, where, "a shape of less than 2^64 bits", excerpt(*shape));
+      bits *= static_cast<std::uint64_t>(d);
+    }
+    auto size = static_cast<std::uint64_t>((*offsets)[1] - (*offsets)[0]);
+    if (size != bits / 8)
+      MEDMO_THROW(errc::bad_format, where,
+                  std::to_string(bits / 8) + " bytes for " + std::string(name_of(*type)) + " " + excerpt(*shape),
+                  std::to_string(size));
+    return {*type, std::move(*shape),
+            data.subspan(static_cast<std::size_t>((*offsets)[0]), static_cast<std::size_t>(size))};
+  }
+
+  std::string where_;
+  std::optional<mapped_file> file_;
+  std::map<std::string, tensor_ref, std::less<>> tensors_;
+  std::vector<std::string> names_;
+  std::map<std::string, std::string, std::less<>> metadata_;
+  std::uint64_t data_bytes_ = 0;
+};
+static_assert(tensor_source<safetensors_file>);
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// A tensor_source over all shards of a folder. Move-only; mapped, so that memory is taken only by what is touched.
+class checkpoint {
+ public:
+  /// Errors: file_access (no checkpoint in the folder, a shard missing), bad_json, and those of safetensors_file;
+  /// bad_format if the index and the shards disagree on a tensor or a shard lies outside the folder.
+  static checkpoint open(std::string const& folder, file_mode mode = file_mode::map) {
+    std::string single = folder + "/model.safetensors", index_path = folder + "/model.safetensors.index.json";
+    checkpoint c;
+    if (exists(single)) {
+      c.shards_.push_back(safetensors_file::open(single, mode));
+      for (auto const& name : c.shards_.front().names()) c.add(name, 0);
+    } else if (exists(index_path)) {
+      c.read_index(folder, index_path, mode);
+    } else {
+      MEDMO_THROW(errc::file_access, folder, "model.safetensors or model.safetensors.index.json", "neither");
+    }
+    return c;
+  }
+
+  std::optional<tensor_ref> find(std::string_view name) const {
+    auto it = shard_of_.find(name);
+    if (it == shard_of_.end()) return std::nullopt;
+    return shards_[it->second].find(name);
+  }
+  /// In alphabetic order.
+  std::vector<std::string> const& names() const { return names_; }
+  /// Of all tensors in all shards.
+  std::uint64_t data_bytes() const {
+    std::uint64_t sum = 0;
+    for (auto const& s : shards_) sum += s.data_bytes();
+    return sum;
+  }
+  /// The index's total_size, where there is one.
+  std::optional<index> declared_bytes() const { return declared_bytes_; }
+
+ private:
+  checkpoint() = default;
+
+  static bool exists(std::string const& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+  }
+  void add(std::string const& name, std::size_t shard) {
+    shard_of_[name] = shard;
+    names_.push_back(name);
+  }
+
+  void read_index(std::string const& folder, std::string const& path, file_mode mode) {
+    auto document = read_json(path);
+    json_fields fields(document, path);
+    if (auto metadata = fields.nested("metadata"))
+      if (auto const* v = metadata->find("total_size"); v && v->is_number_integer())
+        declared_bytes_ = metadata->integer("total_size");
+    auto map = fields.nested("weight_map");
+    if (!map) MEDMO_THROW(errc::bad_json, path, "an object weight_map", "none");
+    std::map<std::string, std::size_t> opened;
+    for (auto const& [name, entry] : map->object().items()) {
+      std::string shard = entry.is_string() ? entry.get<std::string>() : "";
+      if (shard.empty() || shard == "." || shard == ".." || shard.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
+        MEDMO_THROW(errc::bad_format, map->where(name), "the name of a file in the same folder", excerpt(entry));
+      auto [it, fresh] = opened.emplace(shard, shards_.size());
+      if (fresh) shards_.push_back(safetensors_file::open(folder + "/" + shard, mode));
+      if (!shards_[it->second].find(name))
+        MEDMO_THROW(errc::bad_format, map->where(name), "that tensor in " + shard, "no such tensor there");
+      add(name, it->second);
+    }
+    for (auto const& [shard, at] : opened)
+      for (auto const& name : shards_[at].names())
+        if (auto it = shard_of_.find(name); it == shard_of_.end() || it->second != at)
+          MEDMO_THROW(errc::bad_format, folder + "/" + shard + ": tensor " + name, "its name in the index under this shard",
+                      it == shard_of_.end() ? "none" : "another shard");
+  }
+
+  std::vector<safetensors_file> shards_;
+  std::map<std::string, std::size_t, std::less<>> shard_of_;
+  std::vector<std::string> names_;
+  std::optional<index> declared_bytes_;
+};
+static_assert(tensor_source<checkpoint>);
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/generation_config.hpp
+// generation_config.json of a Hugging Face folder: how its makers sample. Fields and defaults as transformers 5.23.0.
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+struct generation_config_file {
+  bool do_sample = false;
+  double temperature = 1.0, top_p = 1.0, repetition_penalty = 1.0;
+  index top_k = 50;                   ///< 0: no limit
+  std::vector<index> eos_token_ids;   ///< any of them ends a turn
+  std::optional<index> pad_token_id, bos_token_id, max_new_tokens;
+  std::vector<std::string> unknown;   ///< fields of the file that are not read here, in alphabetic order
+};
+
+/// Errors: bad_json (another type); bad_config for a value that sampling cannot mean (temperature or penalty <= 0, top_p
+/// outside 0..1, a negative id, a value that is not finite).
+inline generation_config_file generation_config_of(json const& document, std::string const& path) {
+  json_fields f(document, path);
+  generation_config_file g;
+  auto number = [&](char const* name, double fallback, double above, double limit) {
+    double v = f.number(name).value_or(fallback);
+    if (!(v > above && v <= limit))
+      MEDMO_THROW(errc::bad_config, f.where(name),
+                  "a number above " + excerpt(above) + (limit < 1e6 ? " and at most " + excerpt(limit) : ""), excerpt(v));
+    return v;
+  };
+  auto id = [&](char const* name, index v) {
+    if (v < 0) MEDMO_THROW(errc::bad_config, f.where(name), "a number >= 0", std::to_string(v));
+    return v;
+  };
+  auto optional_id = [&](char const* name) {
+    auto v = f.integer(name);
+    if (v) id(name, *v);
+    return v;
+  };
+  g.do_sample = f.boolean("do_sample").value_or(g.do_sample);
+  // A temperature of 0 is how some files spell greedy decoding; transformers refuses to sample with it.
+  if (!g.do_sample && f.number("temperature") == 0.0)
+    g.temperature = 1.0;
+  else
+    g.temperature = number("temperature", g.temperature, 0.0, 1e6);
+  g.top_p = number("top_p", g.top_p, 0.0, 1.0);
+  g.repetition_penalty = number("repetition_penalty", g.repetition_penalty, 0.0, 1e6);
+  g.top_k = id("top_k", f.integer("top_k").value_or(g.top_k));
+  if (auto const* eos = f.find("eos_token_id")) {
+    g.eos_token_ids = eos->is_array() ? *f.integers("eos_token_id") : std::vector<index>{*f.integer("eos_token_id")};
+    for (index v : g.eos_token_ids) id("eos_token_id", v);
+  }
+  g.pad_token_id = optional_id("pad_token_id");
+  g.bos_token_id = optional_id("bos_token_id");
+  g.max_new_tokens = optional_id("max_new_tokens");
+  constexpr std::string_view known[] = {"do_sample",    "temperature",  "top_p",          "top_k",
+                                        "eos_token_id", "pad_token_id", "bos_token_id",   "repetition_penalty",
+                                        "_from_model_config", "max_new_tokens", "transformers_version"};
+  for (auto const& [name, value] : document.items())
+    if (std::find(std::begin(known), std::end(known), name) == std::end(known)) g.unknown.push_back(name);
+  return g;
+}
+
+/// Errors: file_access, too_large, bad_json, bad_config.
+inline generation_config_file read_generation_config(std::string const& path) {
+  auto document = read_json(path);
+  return generation_config_of(document, path);
+}
+
+/// The text of generation_config.json; `unknown` is not written.
+inline std::string generation_config_json(generation_config_file const& g) {
+  nlohmann::ordered_json j;
+  if (g.bos_token_id) j["bos_token_id"] = *g.bos_token_id;
+  if (g.pad_token_id) j["pad_token_id"] = *g.pad_token_id;
+  if (!g.eos_token_ids.empty()) j["eos_token_id"] = g.eos_token_ids;
+  j["do_sample"] = g.do_sample;
+  j["temperature"] = g.temperature;
+  j["top_p"] = g.top_p;
+  j["top_k"] = g.top_k;
+  j["repetition_penalty"] = g.repetition_penalty;
+  if (g.max_new_tokens) j["max_new_tokens"] = *g.max_new_tokens;
+  return j.dump(2) + "\n";
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/image.hpp
+// Pictures from PNG and JPEG files, through stb_image: header first, limits, then decoding. What comes out is 8-bit RGB.
+//   16 bits: the high byte, as Pillow does for RGB. Grey of 1, 2, 4 bits: scaled to 0..255. Palettes: their colours.
+//   Transparency, of every kind: composited on white, as transformers' convert_to_rgb does, with its rounding.
+//   Colour profiles, gamma and EXIF orientation are not applied.
+// PNG pixels equal Pillow's. JPEG pixels differ a little from Pillow's (libjpeg-turbo), mostly where colour is upsampled: of
+// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3. A damaged file is refused
+// whole, never shown in part. stb is compiled inside our namespace, so that an application may have its own in any form.
+
+// Among these is all that stb_image includes, so that nothing of the system falls into the namespace it is put in.
+#include <cassert>
+#include <climits>
+#include <cmath>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// ---- medmo/io/image_header.hpp
+// What a PNG or JPEG says about itself, read before anything is decoded, and proof that the file is whole.
+//   PNG:  8 bytes of signature, then chunks (length, type, data, CRC-32): IHDR first, IDAT, IEND last.
+//   JPEG: SOI, then segments (0xFF, marker, length, data): SOFn with the size, DHT, DQT, SOS followed by entropy-coded
+//         bytes in which 0xFF is followed by 0 or a restart marker; EOI last.
+// PNG carries checksums, which are checked; JPEG has none, so that damage inside its entropy-coded bytes may pass, as it
+// does in every decoder. Sources: W3C PNG (Third Edition); ITU-T T.81 annex B.
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// A picture beyond these is refused before it is decoded.
+struct image_limits {
+  index max_pixels = 100'000'000;
+  std::size_t max_bytes = std::size_t{512} << 20;  ///< of the file
+};
+
+enum class image_format { png, jpeg };
+
+struct image_header {
+  image_format format = image_format::png;
+  index width = 0, height = 0;
+  int channels = 0;  ///< as stored; 1 for a palette
+  int bit_depth = 8;
+};
+
+namespace detail {
+
+[[noreturn]] inline void bad_image(std::string_view where, std::string expected, std::string found) {
+  MEDMO_THROW(errc::bad_image, std::string(where), std::move(expected), std::move(found));
+}
+
+/// Big-endian numbers in bounds that are proven by subtraction.
+class byte_reader {
+ public:
+  byte_reader(std::span<std::byte const> bytes, std::string_view where) : bytes_(bytes), where_(where) {}
+
+  std::size_t at() const { return at_; }
+  std::size_t left() const { return bytes_.size() - at_; }
+  std::uint32_t number(std::size_t count, char const* what) {
+    auto part = take(count, what);
+    std::uint32_t v = 0;
+    for (auto b : part) v = v << 8 | static_cast<std::uint32_t>(b);
+    return v;
+  }
+  std::span<std::byte const> take(std::size_t count, char const* what) {
+    if (count > left())
+      bad_image(where_, std::string(what) + " (" + std::to_string(count) + " bytes at " + std::to_string(at_) + ")",
+                "the end of the file after " + std::to_string(left()) + " (truncated)");
+    auto part = bytes_.subspan(at_, count);
+    at_ += count;
+    return part;
+  }
+
+ private:
+  std::span<std::byte const> bytes_;
+  std::string_view where_;
+  std::size_t at_ = 0;
+};
+
+inline constexpr std::array<std::uint32_t, 256> crc_table = [] {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t n = 0; n < 256; ++n) {
+    std::uint32_t c = n;
+    for (int k = 0; k < 8; ++k) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
+    table[n] = c;
+  }
+  return table;
+}();
+
+inline std::uint32_t crc32(std::span<std::byte const> bytes) {
+  std::uint32_t c = 0xffffffffu;
+  for (auto b : bytes) c = crc_table[(c ^ static_cast<std::uint32_t>(b)) & 0xff] ^ (c >> 8);
+  return c ^ 0xffffffffu;
+}
+
+inline std::string size_text(index width, index height) { return std::to_string(width) + " x " + std::to_string(height); }
+
+inline void check_size(std::string_view where, index width, index height, image_limits const& limits) {
+  if (width < 1 || height < 1) bad_image(where, "a width and height of at least 1", size_text(width, height));
+  if (width > limits.max_pixels / height)
+    MEDMO_THROW(errc::too_large, std::string(where), "at most " + std::to_string(limits.max_pixels) + " pixels",
+                size_text(width, height));
+}
+
+inline image_header read_png_header(std::span<std::byte const> bytes, std::string_view where, image_limits const& limits) {
+  byte_reader in(bytes, where);
+  in.take(8, "a signature");
+  image_header header{.format = image_format::png};
+  std::uint64_t data = 0;
+  bool palette = false;
+  std::uint32_t colour = 0;
+  for (bool first = true, last = false; !last; first = false) {
+    auto length = in.number(4, "a PNG chunk's length");
+    auto start = in.at();
+    auto type_bytes = in.take(4, "a PNG chunk's type");
+    std::string type(reinterpret_cast<char const*>(type_bytes.data()), 4);
+    if (first && (type != "IHDR" || length != 13)) bad_image(where, "IHDR of 13 bytes as the first PNG chunk", "another chunk");
+    auto body = in.take(length, "a PNG chunk's data");
+    auto sum = in.number(4, "a PNG chunk's CRC");
+    if ((type_bytes[0] & std::byte{0x20}) == std::byte{0} || type == "tRNS")  // critical, or changes pixels
+      if (crc32(bytes.subspan(start, 4 + std::size_t{length})) != sum)
+        bad_image(where, "the CRC of the PNG chunk at byte " + std::to_string(start - 4), "another (damaged)");
+    if (type == "IHDR") {
+      if (!first) bad_image(where, "one IHDR", "a second");
+      byte_reader h(body, where);
+      header.width = h.number(4, "a width");
+      header.height = h.number(4, "a height");
+      header.bit_depth = static_cast<int>(h.number(1, "a bit depth"));
+      colour = h.number(1, "a colour type");
+      check_size(where, header.width, header.height, limits);
+      int const depth = header.bit_depth;
+      bool power = depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
+      bool fits = colour == 0 || (colour == 3 && depth <= 8) || ((colour == 2 || colour == 4 || colour == 6) && depth >= 8);
+      if (!power || !fits)
+        bad_image(where, "a PNG bit depth and colour type that go together",
+                  "depth " + std::to_string(depth) + ", colour type " + std::to_string(colour));
+      header.channels = colour == 2 ? 3 : colour == 4 ? 2 : colour == 6 ? 4 : 1;
+    } else if (type == "PLTE") {
+      palette = true;
+    } else if (type == "IDAT") {
+      data += length;
+    } else if (type == "IEND") {
+      last = true;
+    }
+  }
+  if (colour == 3 && !palette) bad_image(where, "a palette", "none");
+  // Deflate cannot shrink below 1/1032: a picture that its data cannot hold is refused before memory is taken for it.
+  auto row_bits = static_cast<std::uint64_t>(header.width) * static_cast<std::uint64_t>(header.channels * header.bit_depth);
+  auto raw = ((row_bits + 7) / 8) * static_cast<std::uint64_t>(header.height);
+  if (raw / 1032 > data)
+    bad_image(where, "data for " + size_text(header.width, header.height) + " pixels", std::to_string(data) + " bytes in IDAT");
+  return header;
+}
+
+/// Which scans a JPEG must have: the first of each component, before any that refines it.
+struct jpeg_components {
+  std::array<std::uint32_t, 4> id{};
+  std::array<bool, 4> begun{};
+  int count = 0;
+};
+
+inline void read_jpeg_frame(byte_reader& h, std::uint32_t marker, std::string_view where, image_limits const& limits,
+                            image_header& header, jpeg_components& components) {
+  auto refuse = [&](std::string found) {
+    MEDMO_THROW(errc::unsupported, std::string(where), "a baseline or progressive JPEG of 1 or 3 channels of 8 bits",
+                std::move(found));
+  };
+  if (marker > 0xc2)
+    refuse(marker == 0xc3 || marker == 0xc7    ? "a lossless one"
+           : marker >= 0xc9 && marker != 0xcc ? "an arithmetic-coded one"
+                                               : "a hierarchical one");
+  if (components.count != 0) bad_image(where, "one JPEG frame", "a second");
+  header.bit_depth = static_cast<int>(h.number(1, "a JPEG precision"));
+  header.height = h.number(2, "a JPEG height");
+  header.width = h.number(2, "a JPEG width");
+  header.channels = static_cast<int>(h.number(1, "a JPEG channel count"));
+  check_size(where, header.width, header.height, limits);
+  if (header.bit_depth != 8) refuse(std::to_string(header.bit_depth) + " bits");
+  if (header.channels == 4) refuse("4 channels (CMYK)");
+  if (header.channels != 1 && header.channels != 3) refuse(std::to_string(header.channels) + " channels");
+  components.count = header.channels;
+  for (int c = 0; c < header.channels; ++c) {
+    components.id[static_cast<std::size_t>(c)] = h.number(1, "a JPEG component");
+    h.number(2, "a JPEG component");
+  }
+}
+
+inline image_header read_jpeg_header(std::span<std::byte const> bytes, std::string_view where, image_limits const& limits) {
+  byte_reader in(bytes, where);
+  in.take(2, "SOI");
+  image_header header{.format = image_format::jpeg};
+  jpeg_components components;
+  std::size_t scans = 0, coded = 0;
+  std::uint32_t frame = 0;
+  for (;;) {
+    if (in.number(1, "a JPEG marker, and EOI at the end") != 0xff)
+      bad_image(where, "a JPEG marker at byte " + std::to_string(in.at() - 1), "other data");
+    std::uint32_t marker = 0xff;
+    while (marker == 0xff) marker = in.number(1, "a JPEG marker, and EOI at the end");
+    if (marker == 0xd9) break;
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8))
+      bad_image(where, "a JPEG segment at byte " + std::to_string(in.at() - 1), "marker " + std::to_string(marker));
+    auto length = in.number(2, "a JPEG segment's length");
+    if (length < 2) bad_image(where, "a JPEG segment of at least 2 bytes", std::to_string(length));
+    auto body = in.take(length - 2, "a JPEG segment");
+    byte_reader h(body, where);
+    bool sof = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (sof) {
+      frame = marker;
+      read_jpeg_frame(h, marker, where, limits, header, components);
+    }
+    if (marker != 0xda) continue;
+    if (components.count == 0) bad_image(where, "a JPEG frame before its first scan", "none");
+    if (++scans > 100) MEDMO_THROW(errc::too_large, std::string(where), "at most 100 JPEG scans", "more");
+    auto in_scan = h.number(1, "a JPEG scan");
+    std::array<std::size_t, 4> chosen{};
+    if (in_scan < 1 || in_scan > 4) bad_image(where, "1 to 4 components in a JPEG scan", std::to_string(in_scan));
+    for (std::size_t i = 0; i < in_scan; ++i) {
+      auto id = h.number(1, "a JPEG scan");
+      h.number(1, "a JPEG scan");
+      chosen[i] = 4;
+      for (std::size_t c = 0; c < static_cast<std::size_t>(components.count); ++c)
+        if (components.id[c] == id) chosen[i] = c;
+      if (chosen[i] == 4) bad_image(where, "a component of the JPEG frame in its scan", "number " + std::to_string(id));
+    }
+    auto spectral = h.number(1, "a JPEG scan");
+    h.number(1, "a JPEG scan");
+    bool first_scan = frame != 0xc2 || (spectral == 0 && h.number(1, "a JPEG scan") >> 4 == 0);
+    for (std::size_t i = 0; i < in_scan; ++i) {
+      auto& begun = components.begun[chosen[i]];
+      if (!first_scan && !begun) bad_image(where, "a JPEG component's first scan first", "one that refines");
+      begun = true;
+    }
+    // Entropy-coded bytes up to the next marker that is neither a stuffed 0 nor a restart.
+    for (auto start = in.at();;) {
+      auto rest = bytes.subspan(in.at());
+      auto const* found = rest.empty() ? nullptr : std::memchr(rest.data(), 0xff, rest.size());
+      if (!found) bad_image(where, "EOI at the end of a JPEG", "the end of the file (truncated)");
+      auto skip = static_cast<std::size_t>(static_cast<std::byte const*>(found) - rest.data());
+      if (skip + 1 >= rest.size()) bad_image(where, "EOI at the end of a JPEG", "the end of the file (truncated)");
+      auto next = static_cast<unsigned>(rest[skip + 1]);
+      if (next == 0 || (next >= 0xd0 && next <= 0xd7)) {
+        in.take(skip + 2, "coded data");
+      } else {
+        in.take(skip, "coded data");
+        coded += in.at() - start;
+        break;
+      }
+    }
+  }
+  for (std::size_t c = 0; c < static_cast<std::size_t>(components.count); ++c)
+    if (!components.begun[c]) bad_image(where, "a scan of every JPEG component", "none of component " + std::to_string(c));
+  if (components.count == 0) bad_image(where, "a JPEG frame", "none");
+  // Every block of 8x8 takes at least one bit, and at least a sixteenth of the blocks of a full component exist.
+  if (static_cast<std::size_t>(header.width * header.height / 8192) > coded)
+    bad_image(where, "data for " + size_text(header.width, header.height) + " pixels", std::to_string(coded) + " coded bytes");
+  return header;
+}
+
+}  // namespace detail
+
+/// Format and size of the PNG or JPEG in `bytes`, after a walk over all its parts; nothing is decoded or allocated.
+/// Errors: bad_image (another format, truncated, a wrong checksum, a size of 0), too_large (limits, scans), unsupported
+/// (CMYK, 12-bit, lossless, arithmetic JPEG).
+inline image_header read_image_header(std::span<std::byte const> bytes, std::string_view where, image_limits const& limits = {}) {
+  if (bytes.size() > limits.max_bytes)
+    MEDMO_THROW(errc::too_large, std::string(where), "at most " + std::to_string(limits.max_bytes) + " bytes",
+                std::to_string(bytes.size()));
+  auto begins = [&](std::string_view magic) {
+    return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+  };
+  if (begins("\x89PNG\r\n\x1a\n")) return detail::read_png_header(bytes, where, limits);
+  if (begins("\xff\xd8\xff")) return detail::read_jpeg_header(bytes, where, limits);
+  detail::bad_image(where, "a PNG or JPEG", bytes.empty() ? "an empty file" : "another format");
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io::detail {
+/// The most that the decoder may take at once on this thread, so that a small file cannot unfold into all memory.
+inline std::size_t& decoder_allowance() {
+  thread_local std::size_t bytes = 0;
+  return bytes;
+}
+inline void* decoder_allocate(std::size_t bytes) { return bytes > decoder_allowance() ? nullptr : std::calloc(1, bytes); }
+inline void* decoder_reallocate(void* old, std::size_t bytes) {
+  return bytes > decoder_allowance() ? nullptr : std::realloc(old, bytes);
+}
+}  // namespace medmo::inline MEDMO_ABI::io::detail
+
+// stb's names stay ours: an application that includes stb_image itself, before or after, is not disturbed.
+#pragma push_macro("STBI_INCLUDE_STB_IMAGE_H")
+#pragma push_macro("STB_IMAGE_IMPLEMENTATION")
+#pragma push_macro("STB_IMAGE_STATIC")
+#pragma push_macro("STBIDEF")
+#pragma push_macro("STBI_ONLY_PNG")
+#pragma push_macro("STBI_ONLY_JPEG")
+#pragma push_macro("STBI_NO_STDIO")
+#pragma push_macro("STBI_NO_LINEAR")
+#pragma push_macro("STBI_NO_HDR")
+#pragma push_macro("STBI_NO_SIMD")
+#pragma push_macro("STBI_NO_BMP")
+#pragma push_macro("STBI_NO_PSD")
+#pragma push_macro("STBI_NO_TGA")
+#pragma push_macro("STBI_NO_GIF")
+#pragma push_macro("STBI_NO_PIC")
+#pragma push_macro("STBI_NO_PNM")
+#pragma push_macro("STBI_MAX_DIMENSIONS")
+#pragma push_macro("STBI_ASSERT")
+#pragma push_macro("STBI_MALLOC")
+#pragma push_macro("STBI_REALLOC")
+#pragma push_macro("STBI_REALLOC_SIZED")
+#pragma push_macro("STBI_FREE")
+#pragma push_macro("stbi_zlib_decode_malloc_guesssize_headerflag")
+#pragma push_macro("stbi_failure_reason")
+#pragma push_macro("stbi_load_from_memory")
+#pragma push_macro("stbi__errpuc")
+#pragma push_macro("stbi__errpf")
+#pragma push_macro("stbi__err")
+#undef STBI_INCLUDE_STB_IMAGE_H
+#undef stbi_zlib_decode_malloc_guesssize_headerflag
+#undef stbi_failure_reason
+#undef stbi_load_from_memory
+#undef stbi__errpuc
+#undef stbi__errpf
+#undef stbi__err
+#undef STBIDEF
+#undef STBI_MAX_DIMENSIONS
+#undef STBI_ASSERT
+#undef STBI_MALLOC
+#undef STBI_REALLOC
+#undef STBI_REALLOC_SIZED
+#undef STBI_FREE
+#undef STB_IMAGE_IMPLEMENTATION
+#undef STB_IMAGE_STATIC
+#undef STBI_ONLY_PNG
+#undef STBI_ONLY_JPEG
+#undef STBI_NO_STDIO
+#undef STBI_NO_LINEAR
+#undef STBI_NO_HDR
+#undef STBI_NO_SIMD
+#define STB_IMAGE_IMPLEMENTATION
+#define STBIDEF static inline
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_NO_SIMD  // would include intrinsics; the same bits
+#define STBI_MAX_DIMENSIONS (1 << 24)
+#define STBI_ASSERT(x) ((void)0)
+#define STBI_MALLOC(size) ::medmo::io::detail::decoder_allocate(size)
+#define STBI_REALLOC(p, size) ::medmo::io::detail::decoder_reallocate(p, size)
+#define STBI_FREE(p) ::free(p)
+#define stbi_load_from_memory medmo_stbi_load_from_memory
+#define stbi_failure_reason medmo_stbi_failure_reason
+#define stbi_zlib_decode_malloc_guesssize_headerflag medmo_stbi_zlib_decode_malloc_guesssize_headerflag
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+namespace medmo::inline MEDMO_ABI::io::detail::stb {
+#include <stb/stb_image.h>
+}
+#pragma GCC diagnostic pop
+#pragma pop_macro("stbi_zlib_decode_malloc_guesssize_headerflag")
+#pragma pop_macro("stbi_failure_reason")
+#pragma pop_macro("stbi_load_from_memory")
+#pragma pop_macro("stbi__errpuc")
+#pragma pop_macro("stbi__errpf")
+#pragma pop_macro("stbi__err")
+#pragma pop_macro("STBI_FREE")
+#pragma pop_macro("STBI_REALLOC_SIZED")
+#pragma pop_macro("STBI_REALLOC")
+#pragma pop_macro("STBI_MALLOC")
+#pragma pop_macro("STBI_ASSERT")
+#pragma pop_macro("STBI_MAX_DIMENSIONS")
+#pragma pop_macro("STBI_NO_PNM")
+#pragma pop_macro("STBI_NO_PIC")
+#pragma pop_macro("STBI_NO_GIF")
+#pragma pop_macro("STBI_NO_TGA")
+#pragma pop_macro("STBI_NO_PSD")
+#pragma pop_macro("STBI_NO_BMP")
+#pragma pop_macro("STBI_NO_SIMD")
+#pragma pop_macro("STBI_NO_HDR")
+#pragma pop_macro("STBI_NO_LINEAR")
+#pragma pop_macro("STBI_NO_STDIO")
+#pragma pop_macro("STBI_ONLY_JPEG")
+#pragma pop_macro("STBI_ONLY_PNG")
+#pragma pop_macro("STBIDEF")
+#pragma pop_macro("STB_IMAGE_STATIC")
+#pragma pop_macro("STB_IMAGE_IMPLEMENTATION")
+#pragma pop_macro("STBI_INCLUDE_STB_IMAGE_H")
+
+namespace medmo::inline MEDMO_ABI::io {
+namespace detail {
+
+/// out = round((a * v + (255 - a) * 255) / 255), as Pillow's alpha_composite and paste round it over an opaque background.
+constexpr std::uint8_t over_white(unsigned v, unsigned a) {
+  unsigned t = v * a + 255u * (255u - a) + 128u;
+  return static_cast<std::uint8_t>(((t >> 8) + t) >> 8);
+}
+
+/// Grey, grey with alpha, RGB or RGBA rows into RGB.
+inline void to_rgb(std::uint8_t const* from, int channels, image& out) {
+  std::uint8_t* to = out.pixels.data();
+  for (std::size_t n = out.pixels.size() / 3; n > 0; --n, from += channels, to += 3) {
+    bool grey = channels < 3;
+    for (int c = 0; c < 3; ++c) to[c] = from[grey ? 0 : c];
+    if (channels == 2 || channels == 4)
+      for (int c = 0; c < 3; ++c) to[c] = over_white(to[c], from[channels - 1]);
+  }
+}
+}  // namespace detail
+
+/// The PNG or JPEG in `bytes` as 8-bit RGB; `where` names it in messages.
+/// Errors: bad_image (another format, truncated, damaged, a size of 0); too_large (beyond `limits`, or no memory);
+/// unsupported (JPEG with 4 channels, 12 bits, lossless or arithmetic coding).
+inline image read_image(std::span<std::byte const> bytes, std::string_view where, image_limits const& limits = {}) {
+  auto header = read_image_header(bytes, where, limits);
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    MEDMO_THROW(errc::too_large, std::string(where), "at most 2^31 - 1 bytes", std::to_string(bytes.size()));
+  // The largest block stb needs: two bytes of each of up to four values a pixel, sides padded to a JPEG's units; or the
+  // compressed bytes, gathered into a buffer that doubles.
+  auto padded = [](index side) { return static_cast<std::size_t>(side) + 64; };
+  detail::decoder_allowance() = padded(header.width) * padded(header.height) * 16 + bytes.size() * 2 + 65536;
+  int width = 0, height = 0, channels = 0;
+  struct release {
+    void operator()(std::uint8_t* p) const { ::free(p); }
+  };
+  std::unique_ptr<std::uint8_t, release> decoded(
+      detail::stb::medmo_stbi_load_from_memory(reinterpret_cast<std::uint8_t const*>(bytes.data()), static_cast<int>(bytes.size()),
+                                         &width, &height, &channels, 0));
+  if (!decoded) {
+    std::string reason = detail::stb::medmo_stbi_failure_reason() ? detail::stb::medmo_stbi_failure_reason() : "damage";
+    if (reason == "outofmem")
+      MEDMO_THROW(errc::too_large, std::string(where), "memory for " + detail::size_text(header.width, header.height) + " pixels",
+                  "none left, or data that unfolds to more than the picture");
+    detail::bad_image(where, "an undamaged picture", "\"" + reason + "\" from the decoder");
+  }
+  if (width != header.width || height != header.height || channels < 1 || channels > 4)
+    detail::bad_image(where, detail::size_text(header.width, header.height) + " pixels",
+                      detail::size_text(width, height) + " from the decoder");
+  image picture(header.width, header.height);
+  detail::to_rgb(decoded.get(), channels, picture);
+  return picture;
+}
+
+/// The same from a file. Errors also: file_access.
+inline image read_image(std::string const& path, image_limits const& limits = {}) {
+  auto file = mapped_file::open(path, file_mode::map);
+  return read_image(file.bytes(), path, limits);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/model_config.hpp
+// config.json of a Hugging Face folder as a flat run-time struct, in the dialects of transformers 4 and 5 (read from
+// configuration files of 4.57.1 and 5.23.0). Known: qwen3_vl; qwen3_vl_text, qwen3 and llama, whose fields stand at top level.
+//   rotation   old: rope_theta beside rope_scaling {rope_type or type, ...}; new: one rope_parameters {rope_theta, ...}
+//   tied head  transformers 5 reads tie_word_embeddings at top level, transformers 4 reads text_config's. We take the top
+//              level where it is there, else text_config's, else false.
+// What would change the arithmetic and is not implemented (another kind of rotation, quantised weights, an activation) is
+// refused by name here. The comparison with a compiled-in configuration is medmo/check_config.hpp.
+
+#include <initializer_list>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// The decoder. Names are the file's.
+struct text_config_file {
+  index vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
+  index num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0, max_position_embeddings = 0;
+  double rms_norm_eps = 0, rope_theta = 0;
+  std::vector<index> mrope_section;  ///< empty unless interleaved_mrope
+  bool interleaved_mrope = false;    ///< qwen3_vl; else plain rotation
+  bool qk_norm = false;              ///< not a field: what the family does
+  bool attention_bias = false;
+};
+
+/// The vision tower.
+struct vision_config_file {
+  index depth = 0, hidden_size = 0, num_heads = 0, intermediate_size = 0, out_hidden_size = 0;
+  index patch_size = 0, spatial_merge_size = 0, temporal_patch_size = 0, in_channels = 0, num_position_embeddings = 0;
+  std::vector<index> deepstack_visual_indexes;
+  double rope_theta = 0;
+};
+
+struct model_config_file {
+  std::string path;                          ///< of the file
+  std::string model_type;
+  std::vector<std::string> architectures;
+  std::optional<std::string> dtype;          ///< "bfloat16"; of the file as saved, each tensor says its own
+  text_config_file text;
+  std::string text_prefix;                   ///< "text_config." or "", for messages
+  std::string rope_theta_field, mrope_section_field;  ///< "text_config.rope_parameters.rope_theta" ..., for messages
+  std::optional<vision_config_file> vision;  ///< qwen3_vl only
+  bool tie_word_embeddings = false;
+  std::optional<index> image_token_id, video_token_id, vision_start_token_id, vision_end_token_id;  ///< qwen3_vl only
+  std::set<std::string> defaulted;           ///< paths of fields that the file lacks and transformers' default filled
+};
+
+namespace detail {
+
+class config_reader {
+ public:
+  config_reader(json const& document, std::string path) : top_(document, path) { c_.path = std::move(path); }
+
+  model_config_file read() {
+    auto type = top_.text("model_type");
+    one_of(top_, "model_type", type ? "\"" + *type + "\"" : "none", {"\"qwen3_vl\"", "\"qwen3_vl_text\"", "\"qwen3\"", "\"llama\""});
+    c_.model_type = *type;
+    c_.architectures = top_.texts("architectures").value_or(std::vector<std::string>{});
+    c_.dtype = top_.has("dtype") ? top_.text("dtype") : top_.text("torch_dtype");
+    refuse_quantised(top_);
+    auto tied = top_.boolean("tie_word_embeddings");
+    if (c_.model_type != "qwen3_vl") {
+      if (top_.has("vision_config"))
+        MEDMO_THROW(errc::unsupported, top_.where("vision_config"), "none beside model_type " + c_.model_type, "one");
+      read_text(top_);
+    } else {
+      auto text = section("text_config", {"\"qwen3_vl_text\"", "\"qwen3_vl\""});
+      c_.text_prefix = "text_config.";
+      refuse_quantised(text);
+      read_text(text);
+      if (!tied) tied = text.boolean("tie_word_embeddings");
+      if (!c_.dtype) c_.dtype = text.has("dtype") ? text.text("dtype") : text.text("torch_dtype");
+      read_vision(section("vision_config", {"\"qwen3_vl_vision\"", "\"qwen3_vl\""}));
+      c_.image_token_id = token("image_token_id", 151655);
+      c_.video_token_id = token("video_token_id", 151656);
+      c_.vision_start_token_id = token("vision_start_token_id", 151652);
+      c_.vision_end_token_id = token("vision_end_token_id", 151653);
+    }
+    c_.tie_word_embeddings = tied.value_or(false);
+    if (!tied) c_.defaulted.insert("tie_word_embeddings");
+    return std::move(c_);
+  }
+
+ private:
+  void read_text(json_fields const& f) {
+    auto& t = c_.text;
+    auto const& prefix = c_.text_prefix;
+    bool qwen3_vl = c_.model_type.starts_with("qwen3_vl"), llama = c_.model_type == "llama";
+    t.qk_norm = !llama;
+    t.interleaved_mrope = qwen3_vl;
+    t.vocab_size = required(f, "vocab_size");
+    t.hidden_size = required(f, "hidden_size");
+    t.intermediate_size = required(f, "intermediate_size");
+    t.num_hidden_layers = required(f, "num_hidden_layers");
+    t.num_attention_heads = required(f, "num_attention_heads");
+    t.num_key_value_heads = or_default(f.integer("num_key_value_heads"), t.num_attention_heads, prefix + "num_key_value_heads");
+    index head_dim = llama && t.num_attention_heads > 0 ? t.hidden_size / t.num_attention_heads : 128;
+    t.head_dim = or_default(f.integer("head_dim"), head_dim, prefix + "head_dim");
+    t.max_position_embeddings = or_default(f.integer("max_position_embeddings"), qwen3_vl ? 128000 : llama ? 2048 : 32768,
+                                           prefix + "max_position_embeddings");
+    t.rms_norm_eps = or_default(f.number("rms_norm_eps"), 1e-6, prefix + "rms_norm_eps");
+    t.attention_bias = or_default(f.boolean("attention_bias"), false, prefix + "attention_bias");
+    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"silu\""});
+    for (auto const* name : {"mlp_bias", "use_sliding_window"})
+      if (f.boolean(name).value_or(false)) MEDMO_THROW(errc::unsupported, f.where(name), "false", "true");
+    read_rope(f, qwen3_vl ? 500000.0 : 10000.0);
+  }
+
+  void read_rope(json_fields const& f, double default_theta) {
+    auto& t = c_.text;
+    auto [rope, name] = rope_parameters(f);
+    auto const& prefix = c_.text_prefix;
+    c_.rope_theta_field = prefix + (rope && rope->has("rope_theta") ? name + "." : "") + "rope_theta";
+    if (rope) check_rope(*rope, {"\"default\""});
+    partial_rotation(f);
+    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
+    if (!theta) theta = f.number("rope_theta");
+    t.rope_theta = or_default(theta, default_theta, c_.rope_theta_field);
+    if (!t.interleaved_mrope) {
+      if (rope && rope->has("mrope_section"))
+        MEDMO_THROW(errc::unsupported, rope->where("mrope_section"), "none in a text-only model", excerpt(*rope->find("mrope_section")));
+      return;
+    }
+    auto sections = rope ? rope->integers("mrope_section") : std::nullopt;
+    c_.mrope_section_field = prefix + (rope ? name + "." : "") + "mrope_section";
+    t.mrope_section = or_default(sections, std::vector<index>{24, 20, 20}, c_.mrope_section_field);
+    if (rope && !rope->boolean("mrope_interleaved").value_or(true))
+      MEDMO_THROW(errc::unsupported, rope->where("mrope_interleaved"), "true", "false");
+  }
+
+  void read_vision(json_fields const& f) {
+    vision_config_file v;
+    std::string prefix = "vision_config.";
+    v.depth = required(f, "depth");
+    v.hidden_size = required(f, "hidden_size");
+    v.num_heads = required(f, "num_heads");
+    v.intermediate_size = required(f, "intermediate_size");
+    v.out_hidden_size = required(f, "out_hidden_size");
+    v.patch_size = or_default(side(f, "patch_size"), 16, prefix + "patch_size");
+    v.temporal_patch_size = or_default(side(f, "temporal_patch_size"), 2, prefix + "temporal_patch_size");
+    v.spatial_merge_size = or_default(f.integer("spatial_merge_size"), 2, prefix + "spatial_merge_size");
+    v.in_channels = or_default(f.integer("in_channels"), 3, prefix + "in_channels");
+    v.num_position_embeddings = or_default(f.integer("num_position_embeddings"), 2304, prefix + "num_position_embeddings");
+    v.deepstack_visual_indexes = or_default(f.integers("deepstack_visual_indexes"), std::vector<index>{8, 16, 24},
+                                            prefix + "deepstack_visual_indexes");
+    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"gelu_pytorch_tanh\""});
+    auto [rope, name] = rope_parameters(f);
+    if (rope) check_rope(*rope, {"\"axial\"", "\"default\""});
+    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
+    if (!theta) theta = f.number("rope_theta");
+    v.rope_theta = or_default(theta, 10000.0, prefix + "rope_theta");
+    c_.vision = std::move(v);
+  }
+
+  /// The rotation's object, where there is one that is not empty, with its name.
+  static std::pair<std::optional<json_fields>, std::string> rope_parameters(json_fields const& f) {
+    for (std::string name : {"rope_scaling", "rope_parameters"})
+      if (auto rope = f.nested(name); rope && !rope->object().empty()) return {rope, name};
+    return {std::nullopt, ""};
+  }
+  static void check_rope(json_fields const& rope, std::initializer_list<std::string_view> known) {
+    std::string name = rope.has("rope_type") ? "rope_type" : "type";
+    if (auto type = rope.text(name)) one_of(rope, name, "\"" + *type + "\"", known);
+    for (auto const& [key, value] : rope.object().items())
+      if (value.is_object()) MEDMO_THROW(errc::unsupported, rope.where(key), "one rotation for all layers", excerpt(value));
+    partial_rotation(rope);
+  }
+  static void partial_rotation(json_fields const& f) {
+    if (auto part = f.number("partial_rotary_factor"); part && *part != 1.0)
+      MEDMO_THROW(errc::unsupported, f.where("partial_rotary_factor"), "1", std::to_string(*part));
+  }
+  static void refuse_quantised(json_fields const& f) {
+    if (auto const* q = f.find("quantization_config"))
+      MEDMO_THROW(errc::unsupported, f.where("quantization_config"), "weights as they were trained", excerpt(*q));
+  }
+
+  json_fields section(char const* name, std::initializer_list<std::string_view> types) const {
+    auto f = top_.nested(name);
+    if (!f) MEDMO_THROW(errc::bad_config, top_.where(name), "an object", "none");
+    if (auto type = f->text("model_type")) one_of(*f, "model_type", "\"" + *type + "\"", types);
+    return *f;
+  }
+  static void one_of(json_fields const& f, std::string const& name, std::string const& found,
+                     std::initializer_list<std::string_view> known) {
+    std::string expected;
+    for (auto k : known) {
+      if (found == k) return;
+      expected += (expected.empty() ? "" : " or ") + std::string(k);
+    }
+    MEDMO_THROW(errc::unsupported, f.where(name), expected, found.size() > 62 ? found.substr(0, 60) + "..." : found);
+  }
+  static index required(json_fields const& f, char const* name) {
+    auto v = f.integer(name);
+    if (!v) MEDMO_THROW(errc::bad_config, f.where(name), "an integer", "none");
+    return *v;
+  }
+  template <class T, class D>
+  T or_default(std::optional<T> v, D const& fallback, std::string const& path) {
+    if (v) return *std::move(v);
+    c_.defaulted.insert(path);
+    return static_cast<T>(fallback);
+  }
+  index token(char const* name, index fallback) { return or_default(top_.integer(name), fallback, name); }
+  /// A number, or a list of equal numbers.
+  static std::optional<index> side(json_fields const& f, char const* name) {
+    auto const* v = f.find(name);
+    if (!v || !v->is_array()) return f.integer(name);
+    auto list = *f.integers(name);
+    for (index x : list)
+      if (x != list.front()) MEDMO_THROW(errc::unsupported, f.where(name), "equal sides", excerpt(*v));
+    if (list.empty()) MEDMO_THROW(errc::bad_json, f.where(name), "an integer", "[]");
+    return list.front();
+  }
+
+  json_fields top_;
+  model_config_file c_;
+};
+}  // namespace detail
+
+/// Errors: bad_json (a field of another type), bad_config (a size or a section is missing), unsupported (named above).
+inline model_config_file model_config_of(json const& document, std::string path) {
+  return detail::config_reader(document, std::move(path)).read();
+}
+
+/// config.json. Errors: file_access, too_large, bad_json, bad_config, unsupported, each naming file and field.
+inline model_config_file read_model_config(std::string const& path) {
+  auto document = read_json(path);
+  return model_config_of(document, path);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/preprocessor_config.hpp
+// How a folder wants its pictures: preprocessor_config.json (flat; transformers 4, and 5 for an image processor alone) or
+// processor_config.json (transformers 5: the same fields inside "image_processor").
+//   {"image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": 16, "merge_size": 2, "temporal_patch_size": 2,
+//    "size": {"shortest_edge": 65536, "longest_edge": 16777216}, "image_mean": [...], "image_std": [...], ...}
+// size's edges are areas in pixels. An older dialect writes min_pixels and max_pixels beside or instead of size; they win.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// Defaults: Qwen3-VL's file.
+struct preprocessor_config_file {
+  index patch_size = 16, temporal_patch_size = 2, merge_size = 2;
+  index min_pixels = 65536, max_pixels = 16777216;  ///< areas
+  std::array<double, 3> image_mean{0.5, 0.5, 0.5}, image_std{0.5, 0.5, 0.5};
+  double rescale_factor = 1.0 / 255.0;
+  index resample = 3;                     ///< Pillow's number: 3 is bicubic, the only one known here
+  bool do_resize = true, do_rescale = true, do_normalize = true, do_convert_rgb = true;
+  std::vector<std::string> unknown;       ///< fields of the file that are not read here, in alphabetic order
+};
+
+/// `document` is either file's. Errors: bad_json (another type); bad_config for a value no picture can be prepared with;
+/// unsupported: another image processor, another resampling, a step switched off.
+inline preprocessor_config_file preprocessor_config_of(json const& document, std::string const& path) {
+  json_fields top(document, path);
+  auto nested = top.nested("image_processor");
+  json_fields const& f = nested ? *nested : top;
+  preprocessor_config_file p;
+  auto positive = [](json_fields const& from, char const* name, index fallback) {
+    index v = from.integer(name).value_or(fallback);
+    if (v < 1 || v > (index{1} << 40)) MEDMO_THROW(errc::bad_config, from.where(name), "a number >= 1", std::to_string(v));
+    return v;
+  };
+  if (auto type = f.text("image_processor_type"))
+    if (!type->starts_with("Qwen2VLImageProcessor") && !type->starts_with("Qwen3VLImageProcessor"))
+      MEDMO_THROW(errc::unsupported, f.where("image_processor_type"), "Qwen2VLImageProcessor", excerpt(*type));
+  p.patch_size = positive(f, "patch_size", p.patch_size);
+  p.temporal_patch_size = positive(f, "temporal_patch_size", p.temporal_patch_size);
+  p.merge_size = positive(f, "merge_size", p.merge_size);
+  if (auto size = f.nested("size")) {
+    p.min_pixels = positive(*size, "shortest_edge", p.min_pixels);
+    p.max_pixels = positive(*size, "longest_edge", p.max_pixels);
+    for (auto const& [name, value] : size->object().items())
+      if (name == "height" || name == "width")
+        MEDMO_THROW(errc::unsupported, size->where(name), "areas as shortest_edge and longest_edge", excerpt(value));
+  }
+  p.min_pixels = positive(f, "min_pixels", p.min_pixels);
+  p.max_pixels = positive(f, "max_pixels", p.max_pixels);
+  if (p.min_pixels > p.max_pixels)
+    MEDMO_THROW(errc::bad_config, f.where("size"), "shortest_edge <= longest_edge",
+                std::to_string(p.min_pixels) + " and " + std::to_string(p.max_pixels));
+  auto three = [&](char const* name, std::array<double, 3>& out, bool divisor) {
+    auto list = f.numbers(name);
+    if (!list) return;
+    bool good = list->size() == 3;
+    for (double v : *list) good = good && std::isfinite(v) && (!divisor || v > 0);
+    if (!good) MEDMO_THROW(errc::bad_config, f.where(name), divisor ? "3 numbers above 0" : "3 numbers", excerpt(*list));
+    std::copy(list->begin(), list->end(), out.begin());
+  };
+  three("image_mean", p.image_mean, false);
+  three("image_std", p.image_std, true);
+  p.rescale_factor = f.number("rescale_factor").value_or(p.rescale_factor);
+  if (!(p.rescale_factor > 0)) MEDMO_THROW(errc::bad_config, f.where("rescale_factor"), "a number above 0", excerpt(p.rescale_factor));
+  p.resample = f.integer("resample").value_or(p.resample);
+  if (p.resample != 3) MEDMO_THROW(errc::unsupported, f.where("resample"), "3 (bicubic)", std::to_string(p.resample));
+  auto step = [&](char const* name, bool& on) {
+    on = f.boolean(name).value_or(on);
+    if (!on) MEDMO_THROW(errc::unsupported, f.where(name), "true", "false");
+  };
+  step("do_resize", p.do_resize);
+  step("do_rescale", p.do_rescale);
+  step("do_normalize", p.do_normalize);
+  step("do_convert_rgb", p.do_convert_rgb);
+  constexpr std::string_view known[] = {
+      "patch_size",     "temporal_patch_size", "merge_size", "size",         "min_pixels",     "max_pixels",
+      "image_mean",     "image_std",           "resample",   "do_resize",    "rescale_factor", "do_rescale",
+      "do_normalize",   "do_convert_rgb",      "image_processor_type",       "processor_class"};
+  for (auto const& [name, value] : f.object().items())
+    if (!value.is_null() && std::find(std::begin(known), std::end(known), name) == std::end(known)) p.unknown.push_back(name);
+  return p;
+}
+
+/// Of a folder: processor_config.json where it holds an image_processor, else preprocessor_config.json; nothing where there
+/// is neither. Errors: too_large, bad_json, bad_config, unsupported.
+inline std::optional<preprocessor_config_file> read_preprocessor_config(std::string const& folder) {
+  std::error_code ignored;
+  std::string path = folder + "/processor_config.json";
+  if (std::filesystem::exists(path, ignored)) {
+    auto document = read_json(path);
+    if (json_fields(document, path).has("image_processor")) return preprocessor_config_of(document, path);
+  }
+  path = folder + "/preprocessor_config.json";
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  auto document = read_json(path);
+  return preprocessor_config_of(document, path);
+}
+
+/// The text of preprocessor_config.json, which transformers 4 and 5 both read; `unknown` is not written.
+inline std::string preprocessor_config_json(preprocessor_config_file const& p) {
+  nlohmann::ordered_json j = {
+      {"image_processor_type", "Qwen2VLImageProcessorFast"},
+      {"processor_class", "Qwen3VLProcessor"},
+      {"size", {{"longest_edge", p.max_pixels}, {"shortest_edge", p.min_pixels}}},
+      {"patch_size", p.patch_size},
+      {"temporal_patch_size", p.temporal_patch_size},
+      {"merge_size", p.merge_size},
+      {"image_mean", p.image_mean},
+      {"image_std", p.image_std},
+      {"rescale_factor", p.rescale_factor},
+      {"resample", p.resample},
+      {"do_resize", p.do_resize},
+      {"do_rescale", p.do_rescale},
+      {"do_normalize", p.do_normalize},
+      {"do_convert_rgb", p.do_convert_rgb}};
+  return j.dump(2) + "\n";
+}
+
+/// The text of video_preprocessor_config.json for the same patches. Without that file transformers would hold videos to the
+/// areas of pictures. Areas count over all frames; the defaults are Qwen3-VL's.
+inline std::string video_preprocessor_config_json(preprocessor_config_file const& p, index min_pixels = 4096,
+                                                  index max_pixels = 25165824) {
+  nlohmann::ordered_json j = {
+      {"video_processor_type", "Qwen3VLVideoProcessor"},
+      {"processor_class", "Qwen3VLProcessor"},
+      {"size", {{"longest_edge", max_pixels}, {"shortest_edge", min_pixels}}},
+      {"patch_size", p.patch_size},
+      {"temporal_patch_size", p.temporal_patch_size},
+      {"merge_size", p.merge_size},
+      {"image_mean", p.image_mean},
+      {"image_std", p.image_std},
+      {"fps", 2},
+      {"min_frames", 4},
+      {"max_frames", 768}};
+  return j.dump(2) + "\n";
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/safetensors_writer.hpp
+// Writes the safetensors format (safetensors.hpp), tensor after tensor, so that a file of any size needs little memory.
+// The header is padded with spaces to a multiple of 8 bytes, so that data in declared order of falling element size is
+// aligned when the file is mapped.
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// declare(...) every tensor, then append(...) the bytes of each in the same order, in pieces of any size, then commit().
+/// The file appears at commit, whole or not at all. Errors: file_access; bad_argument for a misuse, naming the tensor.
+class safetensors_writer {
+ public:
+  using metadata_map = std::map<std::string, std::string>;
+
+  /// Metadata defaults to what transformers expects.
+  explicit safetensors_writer(std::string path, metadata_map const& metadata = {{"format", "pt"}}) : path_(std::move(path)) {
+    for (auto const& [key, value] : metadata)
+      if (!is_utf8(key) || !is_utf8(value))
+        MEDMO_THROW(errc::bad_argument, path_ + ": __metadata__", "UTF-8", excerpt(key) + ": " + excerpt(value));
+    if (!metadata.empty()) header_["__metadata__"] = metadata;
+  }
+
+  /// Errors: bad_argument (a name twice, not UTF-8 or reserved; a negative or overflowing shape; after the first append).
+  void declare(std::string const& name, dtype type, std::vector<index> const& shape) {
+    std::string where = path_ + ": tensor " + excerpt(name);
+    if (file_) MEDMO_THROW(errc::bad_argument, where, "every tensor declared before any bytes", "a late one");
+    if (name == "__metadata__" || !is_utf8(name))
+      MEDMO_THROW(errc::bad_argument, where, "a name in UTF-8 other than __metadata__", "this one");
+    if (!names_.insert(name).second) MEDMO_THROW(errc::bad_argument, where, "one tensor of that name", "two");
+    std::uint64_t size = size_of(type);
+    for (index d : shape) {
+      if (d < 0 || (d != 0 && size > (std::uint64_t{1} << 60) / static_cast<std::uint64_t>(d)))
+        MEDMO_THROW(errc::bad_argument, where, "a shape of numbers >= 0 and at most 2^60 bytes", shape_text(shape));
+      size *= static_cast<std::uint64_t>(d);
+    }
+    if (size > (std::uint64_t{1} << 62) - declared_)
+      MEDMO_THROW(errc::bad_argument, where, "at most 2^62 bytes in all", "more");
+    header_[name] = {{"dtype", name_of(type)}, {"shape", shape}, {"data_offsets", {declared_, declared_ + size}}};
+    declared_ += size;
+  }
+
+  /// Errors: bad_argument beyond the bytes declared.
+  void append(std::span<std::byte const> bytes) {
+    if (!file_) begin();
+    if (bytes.size() > declared_ - written_)
+      MEDMO_THROW(errc::bad_argument, path_, std::to_string(declared_) + " bytes as declared", "more");
+    file_->write(bytes);
+    written_ += bytes.size();
+  }
+
+  void commit() {
+    if (!file_) begin();
+    if (written_ != declared_)
+      MEDMO_THROW(errc::bad_argument, path_, std::to_string(declared_) + " bytes as declared", std::to_string(written_));
+    file_->commit();
+  }
+
+ private:
+  void begin() {
+    std::string text = header_.dump();
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    if (text.size() > safetensors_file::header_limit)
+      MEDMO_THROW(errc::too_large, path_ + ": header", "at most " + std::to_string(safetensors_file::header_limit) + " bytes",
+                  std::to_string(text.size()));
+    std::string length(8, '\0');
+    for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+    file_ = std::make_unique<atomic_file>(path_);
+    file_->write(length);
+    file_->write(text);
+  }
+
+  std::string path_;
+  json header_ = json::object();
+  std::set<std::string> names_;
+  std::uint64_t declared_ = 0, written_ = 0;
+  std::unique_ptr<atomic_file> file_;
+};
+
+/// A tensor in memory, to be written.
+struct named_tensor {
+  std::string name;
+  tensor_ref tensor;
+};
+
+/// All of them into one file, in the given order. Errors as of safetensors_writer.
+inline void write_safetensors(std::string const& path, std::vector<named_tensor> const& tensors,
+                              safetensors_writer::metadata_map const& metadata = {{"format", "pt"}}) {
+  safetensors_writer out(path, metadata);
+  for (auto const& t : tensors) out.declare(t.name, t.tensor.type, t.tensor.shape);
+  for (auto const& t : tensors) out.append(t.tensor.bytes);
+  out.commit();
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/text/byte_alphabet.hpp
+// The alphabet in which tokenizer files write bytes: one printable character a byte. Bytes 33..126, 161..172 and 174..255
+// are the characters of the same number; the 68 others are U+0100 onwards, in order (space is U+0120).
+// Source: GPT-2's byte-to-unicode table. Used by tokenizer.json, vocab.json and merges.txt; tiktoken files use base64.
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// ---- medmo/text/unicode.hpp
+// UTF-8 and the character classes that a pre-tokenizer asks for: letter (L), number (N), white space, anything else.
+// Text inside this room is UTF-8 that was validated once, at its entrance; the fast decoder relies on that.
+// Not a Unicode library: normalization.hpp adds NFC, and nothing else of Unicode is needed here.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+// ---- medmo/text/unicode_tables.hpp
+// Unicode tables: character classes of Unicode 16.0, combining classes and canonical (de)compositions of Unicode 9.0,
+// as Hugging Face `tokenizers` has them (tools/generate_unicode_tables.py says why two versions).
+// Generated by tools/generate_unicode_tables.py; do not edit. Hangul syllables are computed, not listed.
+
+#include <cstdint>
+
+namespace medmo::inline MEDMO_ABI::text::detail {
+// clang-format off
+
+/// Combining class << 3 | changes under NFC << 2 | class (0 other, 1 letter, 2 number, 3 white space).
+inline constexpr std::uint16_t unicode_records[] = {
+    0, 3, 2, 1, 1844, 1840, 1856, 1760, 1732, 1616, 1764, 1620, 8, 12, 1924, 1864, 1872, 5, 4, 1776, 1824, 80, 88, 96,
+    104, 112, 120, 128, 136, 144, 152, 160, 168, 176, 184, 192, 200, 240, 248, 256, 216, 224, 232, 264, 272, 280, 288,
+    60, 72, 56, 672, 732, 76, 824, 856, 944, 976, 1728, 1032, 1040, 1056, 1712, 7, 1744, 1792, 68, 208, 1808,
+};
+
+/// First code point << 8 | number of its record, for every run of equal records.
+inline constexpr std::uint32_t unicode_runs[] = {
+    0x0, 0x901, 0xe00, 0x2001, 0x2100, 0x3002, 0x3a00, 0x4103, 0x5b00, 0x6103, 0x7b00, 0x8501, 0x8600, 0xa001, 0xa100,
+    0xaa03, 0xab00, 0xb202, 0xb400, 0xb503, 0xb600, 0xb902, 0xba03, 0xbb00, 0xbc02, 0xbf00, 0xc003, 0xd700, 0xd803,
+    0xf700, 0xf803, 0x2c200, 0x2c603, 0x2d200, 0x2e003, 0x2e500, 0x2ec03, 0x2ed00, 0x2ee03, 0x2ef00, 0x30004, 0x30505,
+    0x30604, 0x30d05, 0x30f04, 0x31005, 0x31104, 0x31205, 0x31304, 0x31506, 0x31607, 0x31a06, 0x31b08, 0x31c07, 0x32109,
+    0x3230a, 0x3270b, 0x32907, 0x32d0a, 0x32f07, 0x3300a, 0x33207, 0x3340c, 0x3380d, 0x33907, 0x33d05, 0x34004, 0x3450e,
+    0x34605, 0x34707, 0x34a05, 0x34d07, 0x34f00, 0x35005, 0x35307, 0x35705, 0x35806, 0x35907, 0x35b05, 0x35c0f, 0x35d10,
+    0x35f0f, 0x36010, 0x3620f, 0x36305, 0x37003, 0x37411, 0x37500, 0x37603, 0x37800, 0x37a03, 0x37e12, 0x37f03, 0x38000,
+    0x38603, 0x38712, 0x38803, 0x38b00, 0x38c03, 0x38d00, 0x38e03, 0x3a200, 0x3a303, 0x3f600, 0x3f703, 0x48200, 0x48305,
+    0x48800, 0x48a03, 0x53000, 0x53103, 0x55700, 0x55903, 0x55a00, 0x56003, 0x58900, 0x59107, 0x59205, 0x59607, 0x59705,
+    0x59a13, 0x59b07, 0x59c05, 0x5a207, 0x5a805, 0x5aa07, 0x5ab05, 0x5ad13, 0x5ae14, 0x5af05, 0x5b015, 0x5b116, 0x5b217,
+    0x5b318, 0x5b419, 0x5b51a, 0x5b61b, 0x5b71c, 0x5b81d, 0x5b91e, 0x5bb1f, 0x5bc20, 0x5bd21, 0x5be00, 0x5bf22, 0x5c000,
+    0x5c123, 0x5c224, 0x5c300, 0x5c405, 0x5c507, 0x5c600, 0x5c71d, 0x5c800, 0x5d003, 0x5eb00, 0x5ef03, 0x5f300, 0x61005,
+    0x61825, 0x61926, 0x61a27, 0x61b00, 0x62003, 0x64b28, 0x64c29, 0x64d2a, 0x64e25, 0x64f26, 0x65027, 0x6512b, 0x6522c,
+    0x65304, 0x6550a, 0x65607, 0x65705, 0x65c07, 0x65d05, 0x65f07, 0x66002, 0x66a00, 0x66e03, 0x6702d, 0x67103, 0x6d400,
+    0x6d503, 0x6d605, 0x6dd00, 0x6df05, 0x6e307, 0x6e405, 0x6e503, 0x6e705, 0x6e900, 0x6ea07, 0x6eb05, 0x6ed07, 0x6ee03,
+    0x6f002, 0x6fa03, 0x6fd00, 0x6ff03, 0x70000, 0x71003, 0x7112e, 0x71203, 0x73005, 0x73107, 0x73205, 0x73407, 0x73505,
+    0x73707, 0x73a05, 0x73b07, 0x73d05, 0x73e07, 0x73f05, 0x74207, 0x74305, 0x74407, 0x74505, 0x74607, 0x74705, 0x74807,
+    0x74905, 0x74b00, 0x74d03, 0x7a600, 0x7b103, 0x7b200, 0x7c002, 0x7ca03, 0x7eb05, 0x7f207, 0x7f305, 0x7f403, 0x7f600,
+    0x7fa03, 0x7fb00, 0x80003, 0x81605, 0x81a03, 0x81b05, 0x82403, 0x82505, 0x82803, 0x82905, 0x82e00, 0x84003, 0x85907,
+    0x85c00, 0x86003, 0x86b00, 0x87003, 0x88800, 0x88903, 0x88f00, 0x8a003, 0x8ca00, 0x8d405, 0x8e200, 0x8e307, 0x8e405,
+    0x8e607, 0x8e705, 0x8e907, 0x8ea05, 0x8ed07, 0x8f028, 0x8f129, 0x8f22a, 0x8f305, 0x8f607, 0x8f705, 0x8f907, 0x8fb05,
+    0x90000, 0x90403, 0x93a00, 0x93c2f, 0x93d03, 0x93e00, 0x94d30, 0x94e00, 0x95003, 0x95105, 0x95207, 0x95305, 0x95500,
+    0x95811, 0x96003, 0x96200, 0x96602, 0x97000, 0x97103, 0x98100, 0x98503, 0x98d00, 0x98f03, 0x99100, 0x99303, 0x9a900,
+    0x9aa03, 0x9b100, 0x9b203, 0x9b300, 0x9b603, 0x9ba00, 0x9bc31, 0x9bd03, 0x9be12, 0x9bf00, 0x9cd30, 0x9ce03, 0x9cf00,
+    0x9d712, 0x9d800, 0x9dc11, 0x9de00, 0x9df11, 0x9e003, 0x9e200, 0x9e602, 0x9f003, 0x9f200, 0x9f402, 0x9fa00, 0x9fc03,
+    0x9fd00, 0xa0503, 0xa0b00, 0xa0f03, 0xa1100, 0xa1303, 0xa2900, 0xa2a03, 0xa3100, 0xa3203, 0xa3311, 0xa3400, 0xa3503,
+    0xa3611, 0xa3700, 0xa3803, 0xa3a00, 0xa3c31, 0xa3d00, 0xa4d30, 0xa4e00, 0xa5911, 0xa5c03, 0xa5d00, 0xa5e11, 0xa5f00,
+    0xa6602, 0xa7000, 0xa7203, 0xa7500, 0xa8503, 0xa8e00, 0xa8f03, 0xa9200, 0xa9303, 0xaa900, 0xaaa03, 0xab100, 0xab203,
+    0xab400, 0xab503, 0xaba00, 0xabc31, 0xabd03, 0xabe00, 0xacd30, 0xace00, 0xad003, 0xad100, 0xae003, 0xae200, 0xae602,
+    0xaf000, 0xaf903, 0xafa00, 0xb0503, 0xb0d00, 0xb0f03, 0xb1100, 0xb1303, 0xb2900, 0xb2a03, 0xb3100, 0xb3203, 0xb3400,
+    0xb3503, 0xb3a00, 0xb3c31, 0xb3d03, 0xb3e12, 0xb3f00, 0xb4d30, 0xb4e00, 0xb5612, 0xb5800, 0xb5c11, 0xb5e00, 0xb5f03,
+    0xb6200, 0xb6602, 0xb7000, 0xb7103, 0xb7202, 0xb7800, 0xb8303, 0xb8400, 0xb8503, 0xb8b00, 0xb8e03, 0xb9100, 0xb9203,
+    0xb9600, 0xb9903, 0xb9b00, 0xb9c03, 0xb9d00, 0xb9e03, 0xba000, 0xba303, 0xba500, 0xba803, 0xbab00, 0xbae03, 0xbba00,
+    0xbbe12, 0xbbf00, 0xbcd30, 0xbce00, 0xbd003, 0xbd100, 0xbd712, 0xbd800, 0xbe602, 0xbf300, 0xc0503, 0xc0d00, 0xc0e03,
+    0xc1100, 0xc1203, 0xc2900, 0xc2a03, 0xc3a00, 0xc3d03, 0xc3e00, 0xc4d30, 0xc4e00, 0xc5532, 0xc5633, 0xc5700, 0xc5803,
+    0xc5b00, 0xc5d03, 0xc5e00, 0xc6003, 0xc6200, 0xc6602, 0xc7000, 0xc7802, 0xc7f00, 0xc8003, 0xc8100, 0xc8503, 0xc8d00,
+    0xc8e03, 0xc9100, 0xc9203, 0xca900, 0xcaa03, 0xcb400, 0xcb503, 0xcba00, 0xcbc31, 0xcbd03, 0xcbe00, 0xcc212, 0xcc300,
+    0xccd30, 0xcce00, 0xcd512, 0xcd700, 0xcdd03, 0xcdf00, 0xce003, 0xce200, 0xce602, 0xcf000, 0xcf103, 0xcf300, 0xd0403,
+    0xd0d00, 0xd0e03, 0xd1100, 0xd1203, 0xd3b00, 0xd3d03, 0xd3e12, 0xd3f00, 0xd4d30, 0xd4e03, 0xd4f00, 0xd5403, 0xd5712,
+    0xd5802, 0xd5f03, 0xd6200, 0xd6602, 0xd7900, 0xd7a03, 0xd8000, 0xd8503, 0xd9700, 0xd9a03, 0xdb200, 0xdb303, 0xdbc00,
+    0xdbd03, 0xdbe00, 0xdc003, 0xdc700, 0xdca34, 0xdcb00, 0xdcf12, 0xdd000, 0xddf12, 0xde000, 0xde602, 0xdf000, 0xe0103,
+    0xe3100, 0xe3203, 0xe3400, 0xe3835, 0xe3a30, 0xe3b00, 0xe4003, 0xe4700, 0xe4836, 0xe4c00, 0xe5002, 0xe5a00, 0xe8103,
+    0xe8300, 0xe8403, 0xe8500, 0xe8603, 0xe8b00, 0xe8c03, 0xea400, 0xea503, 0xea600, 0xea703, 0xeb100, 0xeb203, 0xeb400,
+    0xeb837, 0xeba00, 0xebd03, 0xebe00, 0xec003, 0xec500, 0xec603, 0xec700, 0xec838, 0xecc00, 0xed002, 0xeda00, 0xedc03,
+    0xee000, 0xf0003, 0xf0100, 0xf1807, 0xf1a00, 0xf2002, 0xf3400, 0xf3507, 0xf3600, 0xf3707, 0xf3800, 0xf3939, 0xf3a00,
+    0xf4003, 0xf4311, 0xf4403, 0xf4800, 0xf4903, 0xf4d11, 0xf4e03, 0xf5211, 0xf5303, 0xf5711, 0xf5803, 0xf5c11, 0xf5d03,
+    0xf6911, 0xf6a03, 0xf6d00, 0xf713a, 0xf723b, 0xf7312, 0xf743c, 0xf7512, 0xf7700, 0xf7812, 0xf7900, 0xf7a3b, 0xf7e00,
+    0xf803b, 0xf8112, 0xf8205, 0xf8430, 0xf8500, 0xf8605, 0xf8803, 0xf8d00, 0xf9312, 0xf9400, 0xf9d12, 0xf9e00, 0xfa212,
+    0xfa300, 0xfa712, 0xfa800, 0xfac12, 0xfad00, 0xfb912, 0xfba00, 0xfc607, 0xfc700, 0x100003, 0x102b00, 0x102e12,
+    0x102f00, 0x103731, 0x103800, 0x103930, 0x103b00, 0x103f03, 0x104002, 0x104a00, 0x105003, 0x105600, 0x105a03,
+    0x105e00, 0x106103, 0x106200, 0x106503, 0x106700, 0x106e03, 0x107100, 0x107503, 0x108200, 0x108d07, 0x108e03,
+    0x108f00, 0x109002, 0x109a00, 0x10a003, 0x10c600, 0x10c703, 0x10c800, 0x10cd03, 0x10ce00, 0x10d003, 0x10fb00,
+    0x10fc03, 0x116111, 0x117603, 0x11a811, 0x11c303, 0x124900, 0x124a03, 0x124e00, 0x125003, 0x125700, 0x125803,
+    0x125900, 0x125a03, 0x125e00, 0x126003, 0x128900, 0x128a03, 0x128e00, 0x129003, 0x12b100, 0x12b203, 0x12b600,
+    0x12b803, 0x12bf00, 0x12c003, 0x12c100, 0x12c203, 0x12c600, 0x12c803, 0x12d700, 0x12d803, 0x131100, 0x131203,
+    0x131600, 0x131803, 0x135b00, 0x135d05, 0x136000, 0x136902, 0x137d00, 0x138003, 0x139000, 0x13a003, 0x13f600,
+    0x13f803, 0x13fe00, 0x140103, 0x166d00, 0x166f03, 0x168001, 0x168103, 0x169b00, 0x16a003, 0x16eb00, 0x16ee02,
+    0x16f103, 0x16f900, 0x170003, 0x171200, 0x171430, 0x171500, 0x171f03, 0x173200, 0x173430, 0x173500, 0x174003,
+    0x175200, 0x176003, 0x176d00, 0x176e03, 0x177100, 0x178003, 0x17b400, 0x17d230, 0x17d300, 0x17d703, 0x17d800,
+    0x17dc03, 0x17dd05, 0x17de00, 0x17e002, 0x17ea00, 0x17f002, 0x17fa00, 0x181002, 0x181a00, 0x182003, 0x187900,
+    0x188003, 0x188500, 0x188703, 0x18a914, 0x18aa03, 0x18ab00, 0x18b003, 0x18f600, 0x190003, 0x191f00, 0x193913,
+    0x193a05, 0x193b07, 0x193c00, 0x194602, 0x195003, 0x196e00, 0x197003, 0x197500, 0x198003, 0x19ac00, 0x19b003,
+    0x19ca00, 0x19d002, 0x19db00, 0x1a0003, 0x1a1705, 0x1a1807, 0x1a1900, 0x1a2003, 0x1a5500, 0x1a6030, 0x1a6100,
+    0x1a7505, 0x1a7d00, 0x1a7f07, 0x1a8002, 0x1a8a00, 0x1a9002, 0x1a9a00, 0x1aa703, 0x1aa800, 0x1ab005, 0x1ab507,
+    0x1abb05, 0x1abd07, 0x1abe00, 0x1b0503, 0x1b3431, 0x1b3512, 0x1b3600, 0x1b4430, 0x1b4503, 0x1b4d00, 0x1b5002,
+    0x1b5a00, 0x1b6b05, 0x1b6c07, 0x1b6d05, 0x1b7400, 0x1b8303, 0x1ba100, 0x1baa30, 0x1bac00, 0x1bae03, 0x1bb002,
+    0x1bba03, 0x1be631, 0x1be700, 0x1bf230, 0x1bf400, 0x1c0003, 0x1c2400, 0x1c3731, 0x1c3800, 0x1c4002, 0x1c4a00,
+    0x1c4d03, 0x1c5002, 0x1c5a03, 0x1c7e00, 0x1c8003, 0x1c8b00, 0x1c9003, 0x1cbb00, 0x1cbd03, 0x1cc000, 0x1cd005,
+    0x1cd300, 0x1cd40c, 0x1cd507, 0x1cda05, 0x1cdc07, 0x1ce005, 0x1ce100, 0x1ce20c, 0x1ce903, 0x1ced07, 0x1cee03,
+    0x1cf405, 0x1cf503, 0x1cf700, 0x1cf805, 0x1cfa03, 0x1cfb00, 0x1d0003, 0x1dc005, 0x1dc207, 0x1dc305, 0x1dca07,
+    0x1dcb05, 0x1dcd10, 0x1dce3d, 0x1dcf07, 0x1dd009, 0x1dd105, 0x1df600, 0x1dfb05, 0x1dfc0f, 0x1dfd07, 0x1dfe05,
+    0x1dff07, 0x1e0003, 0x1f1600, 0x1f1803, 0x1f1e00, 0x1f2003, 0x1f4600, 0x1f4803, 0x1f4e00, 0x1f5003, 0x1f5800,
+    0x1f5903, 0x1f5a00, 0x1f5b03, 0x1f5c00, 0x1f5d03, 0x1f5e00, 0x1f5f03, 0x1f7111, 0x1f7203, 0x1f7311, 0x1f7403,
+    0x1f7511, 0x1f7603, 0x1f7711, 0x1f7803, 0x1f7911, 0x1f7a03, 0x1f7b11, 0x1f7c03, 0x1f7d11, 0x1f7e00, 0x1f8003,
+    0x1fb500, 0x1fb603, 0x1fbb11, 0x1fbc03, 0x1fbd00, 0x1fbe11, 0x1fbf00, 0x1fc203, 0x1fc500, 0x1fc603, 0x1fc911,
+    0x1fca03, 0x1fcb11, 0x1fcc03, 0x1fcd00, 0x1fd003, 0x1fd311, 0x1fd400, 0x1fd603, 0x1fdb11, 0x1fdc00, 0x1fe003,
+    0x1fe311, 0x1fe403, 0x1feb11, 0x1fec03, 0x1fed00, 0x1fee12, 0x1ff000, 0x1ff203, 0x1ff500, 0x1ff603, 0x1ff911,
+    0x1ffa03, 0x1ffb11, 0x1ffc03, 0x1ffd12, 0x1ffe00, 0x20003e, 0x200201, 0x200b00, 0x202801, 0x202a00, 0x202f01,
+    0x203000, 0x205f01, 0x206000, 0x207002, 0x207103, 0x207200, 0x207402, 0x207a00, 0x207f03, 0x208002, 0x208a00,
+    0x209003, 0x209d00, 0x20d005, 0x20d20c, 0x20d405, 0x20d80c, 0x20db05, 0x20dd00, 0x20e105, 0x20e200, 0x20e50c,
+    0x20e705, 0x20e807, 0x20e905, 0x20ea0c, 0x20ec07, 0x20f005, 0x20f100, 0x210203, 0x210300, 0x210703, 0x210800,
+    0x210a03, 0x211400, 0x211503, 0x211600, 0x211903, 0x211e00, 0x212403, 0x212500, 0x212611, 0x212700, 0x212803,
+    0x212900, 0x212a11, 0x212c03, 0x212e00, 0x212f03, 0x213a00, 0x213c03, 0x214000, 0x214503, 0x214a00, 0x214e03,
+    0x214f00, 0x215002, 0x218303, 0x218502, 0x218a00, 0x232912, 0x232b00, 0x246002, 0x249c00, 0x24ea02, 0x250000,
+    0x277602, 0x279400, 0x2adc12, 0x2add00, 0x2c0003, 0x2ce500, 0x2ceb03, 0x2cef05, 0x2cf203, 0x2cf400, 0x2cfd02,
+    0x2cfe00, 0x2d0003, 0x2d2600, 0x2d2703, 0x2d2800, 0x2d2d03, 0x2d2e00, 0x2d3003, 0x2d6800, 0x2d6f03, 0x2d7000,
+    0x2d7f30, 0x2d8003, 0x2d9700, 0x2da003, 0x2da700, 0x2da803, 0x2daf00, 0x2db003, 0x2db700, 0x2db803, 0x2dbf00,
+    0x2dc003, 0x2dc700, 0x2dc803, 0x2dcf00, 0x2dd003, 0x2dd700, 0x2dd803, 0x2ddf00, 0x2de005, 0x2e0000, 0x2e2f03,
+    0x2e3000, 0x300001, 0x300100, 0x300503, 0x300702, 0x300800, 0x302102, 0x302a3f, 0x302b14, 0x302c06, 0x302d13,
+    0x302e40, 0x303000, 0x303103, 0x303600, 0x303802, 0x303b03, 0x303d00, 0x304103, 0x309700, 0x309941, 0x309b00,
+    0x309d03, 0x30a000, 0x30a103, 0x30fb00, 0x30fc03, 0x310000, 0x310503, 0x313000, 0x313103, 0x318f00, 0x319202,
+    0x319600, 0x31a003, 0x31c000, 0x31f003, 0x320000, 0x322002, 0x322a00, 0x324802, 0x325000, 0x325102, 0x326000,
+    0x328002, 0x328a00, 0x32b102, 0x32c000, 0x340003, 0x4dc000, 0x4e0003, 0xa48d00, 0xa4d003, 0xa4fe00, 0xa50003,
+    0xa60d00, 0xa61003, 0xa62002, 0xa62a03, 0xa62c00, 0xa64003, 0xa66f05, 0xa67000, 0xa67405, 0xa67e00, 0xa67f03,
+    0xa69e05, 0xa6a003, 0xa6e602, 0xa6f005, 0xa6f200, 0xa71703, 0xa72000, 0xa72203, 0xa78900, 0xa78b03, 0xa7ce00,
+    0xa7d003, 0xa7d200, 0xa7d303, 0xa7d400, 0xa7d503, 0xa7dd00, 0xa7f203, 0xa80200, 0xa80303, 0xa80630, 0xa80703,
+    0xa80b00, 0xa80c03, 0xa82300, 0xa83002, 0xa83600, 0xa84003, 0xa87400, 0xa88203, 0xa8b400, 0xa8c430, 0xa8c500,
+    0xa8d002, 0xa8da00, 0xa8e005, 0xa8f203, 0xa8f800, 0xa8fb03, 0xa8fc00, 0xa8fd03, 0xa8ff00, 0xa90002, 0xa90a03,
+    0xa92600, 0xa92b07, 0xa92e00, 0xa93003, 0xa94700, 0xa95330, 0xa95400, 0xa96003, 0xa97d00, 0xa98403, 0xa9b331,
+    0xa9b400, 0xa9c030, 0xa9c100, 0xa9cf03, 0xa9d002, 0xa9da00, 0xa9e003, 0xa9e500, 0xa9e603, 0xa9f002, 0xa9fa03,
+    0xa9ff00, 0xaa0003, 0xaa2900, 0xaa4003, 0xaa4300, 0xaa4403, 0xaa4c00, 0xaa5002, 0xaa5a00, 0xaa6003, 0xaa7700,
+    0xaa7a03, 0xaa7b00, 0xaa7e03, 0xaab005, 0xaab103, 0xaab205, 0xaab407, 0xaab503, 0xaab705, 0xaab903, 0xaabe05,
+    0xaac003, 0xaac105, 0xaac203, 0xaac300, 0xaadb03, 0xaade00, 0xaae003, 0xaaeb00, 0xaaf203, 0xaaf500, 0xaaf630,
+    0xaaf700, 0xab0103, 0xab0700, 0xab0903, 0xab0f00, 0xab1103, 0xab1700, 0xab2003, 0xab2700, 0xab2803, 0xab2f00,
+    0xab3003, 0xab5b00, 0xab5c03, 0xab6a00, 0xab7003, 0xabe300, 0xabed30, 0xabee00, 0xabf002, 0xabfa00, 0xac0003,
+    0xd7a400, 0xd7b003, 0xd7c700, 0xd7cb03, 0xd7fc00, 0xf90011, 0xfa0e03, 0xfa1011, 0xfa1103, 0xfa1211, 0xfa1303,
+    0xfa1511, 0xfa1f03, 0xfa2011, 0xfa2103, 0xfa2211, 0xfa2303, 0xfa2511, 0xfa2703, 0xfa2a11, 0xfa6e00, 0xfa7011,
+    0xfada00, 0xfb0003, 0xfb0700, 0xfb1303, 0xfb1800, 0xfb1d11, 0xfb1e42, 0xfb1f11, 0xfb2003, 0xfb2900, 0xfb2a11,
+    0xfb3700, 0xfb3811, 0xfb3d00, 0xfb3e11, 0xfb3f00, 0xfb4011, 0xfb4200, 0xfb4311, 0xfb4500, 0xfb4611, 0xfb4f03,
+    0xfbb200, 0xfbd303, 0xfd3e00, 0xfd5003, 0xfd9000, 0xfd9203, 0xfdc800, 0xfdf003, 0xfdfc00, 0xfe2005, 0xfe2707,
+    0xfe2e05, 0xfe3000, 0xfe7003, 0xfe7500, 0xfe7603, 0xfefd00, 0xff1002, 0xff1a00, 0xff2103, 0xff3b00, 0xff4103,
+    0xff5b00, 0xff6603, 0xffbf00, 0xffc203, 0xffc800, 0xffca03, 0xffd000, 0xffd203, 0xffd800, 0xffda03, 0xffdd00,
+    0x1000003, 0x1000c00, 0x1000d03, 0x1002700, 0x1002803, 0x1003b00, 0x1003c03, 0x1003e00, 0x1003f03, 0x1004e00,
+    0x1005003, 0x1005e00, 0x1008003, 0x100fb00, 0x1010702, 0x1013400, 0x1014002, 0x1017900, 0x1018a02, 0x1018c00,
+    0x101fd07, 0x101fe00, 0x1028003, 0x1029d00, 0x102a003, 0x102d100, 0x102e007, 0x102e102, 0x102fc00, 0x1030003,
+    0x1032002, 0x1032400, 0x1032d03, 0x1034102, 0x1034203, 0x1034a02, 0x1034b00, 0x1035003, 0x1037605, 0x1037b00,
+    0x1038003, 0x1039e00, 0x103a003, 0x103c400, 0x103c803, 0x103d000, 0x103d102, 0x103d600, 0x1040003, 0x1049e00,
+    0x104a002, 0x104aa00, 0x104b003, 0x104d400, 0x104d803, 0x104fc00, 0x1050003, 0x1052800, 0x1053003, 0x1056400,
+    0x1057003, 0x1057b00, 0x1057c03, 0x1058b00, 0x1058c03, 0x1059300, 0x1059403, 0x1059600, 0x1059703, 0x105a200,
+    0x105a303, 0x105b200, 0x105b303, 0x105ba00, 0x105bb03, 0x105bd00, 0x105c003, 0x105f400, 0x1060003, 0x1073700,
+    0x1074003, 0x1075600, 0x1076003, 0x1076800, 0x1078003, 0x1078600, 0x1078703, 0x107b100, 0x107b203, 0x107bb00,
+    0x1080003, 0x1080600, 0x1080803, 0x1080900, 0x1080a03, 0x1083600, 0x1083703, 0x1083900, 0x1083c03, 0x1083d00,
+    0x1083f03, 0x1085600, 0x1085802, 0x1086003, 0x1087700, 0x1087902, 0x1088003, 0x1089f00, 0x108a702, 0x108b000,
+    0x108e003, 0x108f300, 0x108f403, 0x108f600, 0x108fb02, 0x1090003, 0x1091602, 0x1091c00, 0x1092003, 0x1093a00,
+    0x1098003, 0x109b800, 0x109bc02, 0x109be03, 0x109c002, 0x109d000, 0x109d202, 0x10a0003, 0x10a0100, 0x10a0d07,
+    0x10a0e00, 0x10a0f05, 0x10a1003, 0x10a1400, 0x10a1503, 0x10a1800, 0x10a1903, 0x10a3600, 0x10a3805, 0x10a390c,
+    0x10a3a07, 0x10a3b00, 0x10a3f30, 0x10a4002, 0x10a4900, 0x10a6003, 0x10a7d02, 0x10a7f00, 0x10a8003, 0x10a9d02,
+    0x10aa000, 0x10ac003, 0x10ac800, 0x10ac903, 0x10ae505, 0x10ae607, 0x10ae700, 0x10aeb02, 0x10af000, 0x10b0003,
+    0x10b3600, 0x10b4003, 0x10b5600, 0x10b5802, 0x10b6003, 0x10b7300, 0x10b7802, 0x10b8003, 0x10b9200, 0x10ba902,
+    0x10bb000, 0x10c0003, 0x10c4900, 0x10c8003, 0x10cb300, 0x10cc003, 0x10cf300, 0x10cfa02, 0x10d0003, 0x10d2400,
+    0x10d3002, 0x10d3a00, 0x10d4002, 0x10d4a03, 0x10d6600, 0x10d6f03, 0x10d8600, 0x10e6002, 0x10e7f00, 0x10e8003,
+    0x10eaa00, 0x10eb003, 0x10eb200, 0x10ec203, 0x10ec500, 0x10f0003, 0x10f1d02, 0x10f2703, 0x10f2800, 0x10f3003,
+    0x10f4600, 0x10f5102, 0x10f5500, 0x10f7003, 0x10f8200, 0x10fb003, 0x10fc502, 0x10fcc00, 0x10fe003, 0x10ff700,
+    0x1100303, 0x1103800, 0x1104630, 0x1104700, 0x1105202, 0x1107000, 0x1107103, 0x1107300, 0x1107503, 0x1107600,
+    0x1107f30, 0x1108000, 0x1108303, 0x110b000, 0x110b930, 0x110ba2f, 0x110bb00, 0x110d003, 0x110e900, 0x110f002,
+    0x110fa00, 0x1110005, 0x1110303, 0x1112712, 0x1112800, 0x1113330, 0x1113500, 0x1113602, 0x1114000, 0x1114403,
+    0x1114500, 0x1114703, 0x1114800, 0x1115003, 0x1117331, 0x1117400, 0x1117603, 0x1117700, 0x1118303, 0x111b300,
+    0x111c030, 0x111c103, 0x111c500, 0x111ca31, 0x111cb00, 0x111d002, 0x111da03, 0x111db00, 0x111dc03, 0x111dd00,
+    0x111e102, 0x111f500, 0x1120003, 0x1121200, 0x1121303, 0x1122c00, 0x1123530, 0x1123631, 0x1123700, 0x1123f03,
+    0x1124100, 0x1128003, 0x1128700, 0x1128803, 0x1128900, 0x1128a03, 0x1128e00, 0x1128f03, 0x1129e00, 0x1129f03,
+    0x112a900, 0x112b003, 0x112df00, 0x112e931, 0x112ea30, 0x112eb00, 0x112f002, 0x112fa00, 0x1130503, 0x1130d00,
+    0x1130f03, 0x1131100, 0x1131303, 0x1132900, 0x1132a03, 0x1133100, 0x1133203, 0x1133400, 0x1133503, 0x1133a00,
+    0x1133c31, 0x1133d03, 0x1133e12, 0x1133f00, 0x1134d30, 0x1134e00, 0x1135003, 0x1135100, 0x1135712, 0x1135800,
+    0x1135d03, 0x1136200, 0x1136605, 0x1136d00, 0x1137005, 0x1137500, 0x1138003, 0x1138a00, 0x1138b03, 0x1138c00,
+    0x1138e03, 0x1138f00, 0x1139003, 0x113b600, 0x113b703, 0x113b800, 0x113d103, 0x113d200, 0x113d303, 0x113d400,
+    0x1140003, 0x1143500, 0x1144230, 0x1144300, 0x1144631, 0x1144703, 0x1144b00, 0x1145002, 0x1145a00, 0x1145f03,
+    0x1146200, 0x1148003, 0x114b012, 0x114b100, 0x114ba12, 0x114bb00, 0x114bd12, 0x114be00, 0x114c230, 0x114c331,
+    0x114c403, 0x114c600, 0x114c703, 0x114c800, 0x114d002, 0x114da00, 0x1158003, 0x115af12, 0x115b000, 0x115bf30,
+    0x115c031, 0x115c100, 0x115d803, 0x115dc00, 0x1160003, 0x1163000, 0x1163f30, 0x1164000, 0x1164403, 0x1164500,
+    0x1165002, 0x1165a00, 0x1168003, 0x116ab00, 0x116b630, 0x116b731, 0x116b803, 0x116b900, 0x116c002, 0x116ca00,
+    0x116d002, 0x116e400, 0x1170003, 0x1171b00, 0x1172b30, 0x1172c00, 0x1173002, 0x1173c00, 0x1174003, 0x1174700,
+    0x1180003, 0x1182c00, 0x118a003, 0x118e002, 0x118f300, 0x118ff03, 0x1190700, 0x1190903, 0x1190a00, 0x1190c03,
+    0x1191400, 0x1191503, 0x1191700, 0x1191803, 0x1193000, 0x1193f03, 0x1194000, 0x1194103, 0x1194200, 0x1195002,
+    0x1195a00, 0x119a003, 0x119a800, 0x119aa03, 0x119d100, 0x119e103, 0x119e200, 0x119e303, 0x119e400, 0x11a0003,
+    0x11a0100, 0x11a0b03, 0x11a3300, 0x11a3a03, 0x11a3b00, 0x11a5003, 0x11a5100, 0x11a5c03, 0x11a8a00, 0x11a9d03,
+    0x11a9e00, 0x11ab003, 0x11af900, 0x11bc003, 0x11be100, 0x11bf002, 0x11bfa00, 0x11c0003, 0x11c0900, 0x11c0a03,
+    0x11c2f00, 0x11c3f30, 0x11c4003, 0x11c4100, 0x11c5002, 0x11c6d00, 0x11c7203, 0x11c9000, 0x11d0003, 0x11d0700,
+    0x11d0803, 0x11d0a00, 0x11d0b03, 0x11d3100, 0x11d4603, 0x11d4700, 0x11d5002, 0x11d5a00, 0x11d6003, 0x11d6600,
+    0x11d6703, 0x11d6900, 0x11d6a03, 0x11d8a00, 0x11d9803, 0x11d9900, 0x11da002, 0x11daa00, 0x11ee003, 0x11ef300,
+    0x11f0203, 0x11f0300, 0x11f0403, 0x11f1100, 0x11f1203, 0x11f3400, 0x11f5002, 0x11f5a00, 0x11fb003, 0x11fb100,
+    0x11fc002, 0x11fd500, 0x1200003, 0x1239a00, 0x1240002, 0x1246f00, 0x1248003, 0x1254400, 0x12f9003, 0x12ff100,
+    0x1300003, 0x1343000, 0x1344103, 0x1344700, 0x1346003, 0x143fb00, 0x1440003, 0x1464700, 0x1610003, 0x1611e00,
+    0x1613002, 0x1613a00, 0x1680003, 0x16a3900, 0x16a4003, 0x16a5f00, 0x16a6002, 0x16a6a00, 0x16a7003, 0x16abf00,
+    0x16ac002, 0x16aca00, 0x16ad003, 0x16aee00, 0x16af00c, 0x16af500, 0x16b0003, 0x16b3005, 0x16b3700, 0x16b4003,
+    0x16b4400, 0x16b5002, 0x16b5a00, 0x16b5b02, 0x16b6200, 0x16b6303, 0x16b7800, 0x16b7d03, 0x16b9000, 0x16d4003,
+    0x16d6d00, 0x16d7002, 0x16d7a00, 0x16e4003, 0x16e8002, 0x16e9700, 0x16f0003, 0x16f4b00, 0x16f5003, 0x16f5100,
+    0x16f9303, 0x16fa000, 0x16fe003, 0x16fe200, 0x16fe303, 0x16fe400, 0x1700003, 0x187f800, 0x1880003, 0x18cd600,
+    0x18cff03, 0x18d0900, 0x1aff003, 0x1aff400, 0x1aff503, 0x1affc00, 0x1affd03, 0x1afff00, 0x1b00003, 0x1b12300,
+    0x1b13203, 0x1b13300, 0x1b15003, 0x1b15300, 0x1b15503, 0x1b15600, 0x1b16403, 0x1b16800, 0x1b17003, 0x1b2fc00,
+    0x1bc0003, 0x1bc6b00, 0x1bc7003, 0x1bc7d00, 0x1bc8003, 0x1bc8900, 0x1bc9003, 0x1bc9a00, 0x1bc9e0c, 0x1bc9f00,
+    0x1ccf002, 0x1ccfa00, 0x1d15e12, 0x1d16539, 0x1d1670c, 0x1d16a00, 0x1d16d43, 0x1d16e39, 0x1d17300, 0x1d17b07,
+    0x1d18300, 0x1d18505, 0x1d18a07, 0x1d18c00, 0x1d1aa05, 0x1d1ae00, 0x1d1bb12, 0x1d1c100, 0x1d24205, 0x1d24500,
+    0x1d2c002, 0x1d2d400, 0x1d2e002, 0x1d2f400, 0x1d36002, 0x1d37900, 0x1d40003, 0x1d45500, 0x1d45603, 0x1d49d00,
+    0x1d49e03, 0x1d4a000, 0x1d4a203, 0x1d4a300, 0x1d4a503, 0x1d4a700, 0x1d4a903, 0x1d4ad00, 0x1d4ae03, 0x1d4ba00,
+    0x1d4bb03, 0x1d4bc00, 0x1d4bd03, 0x1d4c400, 0x1d4c503, 0x1d50600, 0x1d50703, 0x1d50b00, 0x1d50d03, 0x1d51500,
+    0x1d51603, 0x1d51d00, 0x1d51e03, 0x1d53a00, 0x1d53b03, 0x1d53f00, 0x1d54003, 0x1d54500, 0x1d54603, 0x1d54700,
+    0x1d54a03, 0x1d55100, 0x1d55203, 0x1d6a600, 0x1d6a803, 0x1d6c100, 0x1d6c203, 0x1d6db00, 0x1d6dc03, 0x1d6fb00,
+    0x1d6fc03, 0x1d71500, 0x1d71603, 0x1d73500, 0x1d73603, 0x1d74f00, 0x1d75003, 0x1d76f00, 0x1d77003, 0x1d78900,
+    0x1d78a03, 0x1d7a900, 0x1d7aa03, 0x1d7c300, 0x1d7c403, 0x1d7cc00, 0x1d7ce02, 0x1d80000, 0x1df0003, 0x1df1f00,
+    0x1df2503, 0x1df2b00, 0x1e00005, 0x1e00700, 0x1e00805, 0x1e01900, 0x1e01b05, 0x1e02200, 0x1e02305, 0x1e02500,
+    0x1e02605, 0x1e02b00, 0x1e03003, 0x1e06e00, 0x1e10003, 0x1e12d00, 0x1e13703, 0x1e13e00, 0x1e14002, 0x1e14a00,
+    0x1e14e03, 0x1e14f00, 0x1e29003, 0x1e2ae00, 0x1e2c003, 0x1e2ec00, 0x1e2f002, 0x1e2fa00, 0x1e4d003, 0x1e4ec00,
+    0x1e4f002, 0x1e4fa00, 0x1e5d003, 0x1e5ee00, 0x1e5f003, 0x1e5f102, 0x1e5fb00, 0x1e7e003, 0x1e7e700, 0x1e7e803,
+    0x1e7ec00, 0x1e7ed03, 0x1e7ef00, 0x1e7f003, 0x1e7ff00, 0x1e80003, 0x1e8c500, 0x1e8c702, 0x1e8d007, 0x1e8d700,
+    0x1e90003, 0x1e94405, 0x1e94a31, 0x1e94b03, 0x1e94c00, 0x1e95002, 0x1e95a00, 0x1ec7102, 0x1ecac00, 0x1ecad02,
+    0x1ecb000, 0x1ecb102, 0x1ecb500, 0x1ed0102, 0x1ed2e00, 0x1ed2f02, 0x1ed3e00, 0x1ee0003, 0x1ee0400, 0x1ee0503,
+    0x1ee2000, 0x1ee2103, 0x1ee2300, 0x1ee2403, 0x1ee2500, 0x1ee2703, 0x1ee2800, 0x1ee2903, 0x1ee3300, 0x1ee3403,
+    0x1ee3800, 0x1ee3903, 0x1ee3a00, 0x1ee3b03, 0x1ee3c00, 0x1ee4203, 0x1ee4300, 0x1ee4703, 0x1ee4800, 0x1ee4903,
+    0x1ee4a00, 0x1ee4b03, 0x1ee4c00, 0x1ee4d03, 0x1ee5000, 0x1ee5103, 0x1ee5300, 0x1ee5403, 0x1ee5500, 0x1ee5703,
+    0x1ee5800, 0x1ee5903, 0x1ee5a00, 0x1ee5b03, 0x1ee5c00, 0x1ee5d03, 0x1ee5e00, 0x1ee5f03, 0x1ee6000, 0x1ee6103,
+    0x1ee6300, 0x1ee6403, 0x1ee6500, 0x1ee6703, 0x1ee6b00, 0x1ee6c03, 0x1ee7300, 0x1ee7403, 0x1ee7800, 0x1ee7903,
+    0x1ee7d00, 0x1ee7e03, 0x1ee7f00, 0x1ee8003, 0x1ee8a00, 0x1ee8b03, 0x1ee9c00, 0x1eea103, 0x1eea400, 0x1eea503,
+    0x1eeaa00, 0x1eeab03, 0x1eebc00, 0x1f10002, 0x1f10d00, 0x1fbf002, 0x1fbfa00, 0x2000003, 0x2a6e000, 0x2a70003,
+    0x2b73a00, 0x2b74003, 0x2b81e00, 0x2b82003, 0x2cea200, 0x2ceb003, 0x2ebe100, 0x2ebf003, 0x2ee5e00, 0x2f80011,
+    0x2fa1e00, 0x3000003, 0x3134b00, 0x3135003, 0x323b000, 0x3240000,
+};
+
+inline constexpr std::uint32_t unicode_runs_end = 0x32400;  ///< code points from here on have record 0
+
+/// For every block of 256 code points, the run that covers its first; one more for the end.
+inline constexpr std::uint16_t unicode_blocks[] = {
+    0, 30, 30, 40, 104, 108, 157, 202, 239, 276, 328, 382, 441, 495, 534, 576, 636, 672, 676, 702, 717, 718, 718, 729,
+    755, 768, 785, 806, 831, 865, 882, 882, 952, 986, 1017, 1017, 1019, 1023, 1023, 1023, 1025, 1025, 1025, 1027, 1028,
+    1036, 1066, 1068, 1069, 1095, 1105, 1115, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116,
+    1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1116, 1118, 1118, 1118, 1118, 1118,
+    1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118,
+    1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118,
+    1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118,
+    1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118, 1118,
+    1118, 1118, 1118, 1118, 1118, 1118, 1122, 1122, 1138, 1151, 1176, 1201, 1233, 1254, 1254, 1254, 1254, 1254, 1254,
+    1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254,
+    1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254, 1254,
+    1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259,
+    1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1259, 1260, 1260, 1278, 1300, 1300,
+    1307, 1315, 1332, 1345, 1353, 1361, 1380, 1388, 1410, 1410, 1422, 1447, 1459, 1491, 1503, 1510, 1518, 1527, 1541,
+    1563, 1594, 1619, 1662, 1687, 1696, 1714, 1722, 1727, 1751, 1764, 1769, 1780, 1799, 1801, 1814, 1814, 1814, 1814,
+    1816, 1818, 1819, 1819, 1819, 1819, 1819, 1819, 1819, 1819, 1819, 1819, 1822, 1822, 1822, 1822, 1822, 1826, 1826,
+    1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1826, 1828, 1828, 1828, 1829, 1829, 1829,
+    1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829, 1829,
+    1829, 1829, 1829, 1829, 1830, 1833, 1833, 1833, 1833, 1833, 1833, 1834, 1834, 1834, 1848, 1860, 1860, 1864, 1868,
+    1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878, 1878,
+    1878, 1878, 1878, 1878, 1878, 1880, 1880, 1880, 1880, 1880, 1882, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883,
+    1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883, 1883,
+    1883, 1883, 1883, 1883, 1883, 1883, 1883, 1890, 1890, 1900, 1901, 1901, 1901, 1901, 1901, 1901, 1901, 1901, 1901,
+    1902, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1911, 1913, 1913,
+    1913, 1913, 1913, 1929, 1935, 1938, 1956, 1974, 1982, 1999, 1999, 1999, 1999, 1999, 1999, 1999, 2000, 2004, 2016,
+    2023, 2029, 2029, 2033, 2038, 2038, 2047, 2052, 2058, 2058, 2058, 2064, 2069, 2134, 2134, 2135, 2136, 2136, 2136,
+    2136, 2136, 2136, 2136, 2136, 2136, 2136, 2138, 2138, 2138, 2138, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139, 2139,
+    2139, 2139, 2139, 2139, 2139, 2139, 2139, 2141, 2141, 2141, 2141, 2141, 2141, 2141, 2141, 2141, 2141, 2141, 2141,
+    2141, 2141, 2141, 2141, 2141, 2143, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145,
+    2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2145, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147,
+    2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147, 2147,
+    2149, 2149, 2149, 2150, 2150, 2150, 2150, 2150, 2150, 2150, 2150, 2150, 2151, 2151, 2151, 2152, 2152, 2152, 2152,
+    2152, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153, 2153,
+    2153, 2153, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2155, 2157,
+};
+
+struct unicode_decomposition {
+  std::uint32_t whole, first, second;  ///< second == 0: a single character
+};
+/// One step of canonical decomposition, sorted by `whole`.
+inline constexpr unicode_decomposition unicode_decompositions[] = {
+    {0xc0,0x41,0x300}, {0xc1,0x41,0x301}, {0xc2,0x41,0x302}, {0xc3,0x41,0x303}, {0xc4,0x41,0x308}, {0xc5,0x41,0x30a},
+    {0xc7,0x43,0x327}, {0xc8,0x45,0x300}, {0xc9,0x45,0x301}, {0xca,0x45,0x302}, {0xcb,0x45,0x308}, {0xcc,0x49,0x300},
+    {0xcd,0x49,0x301}, {0xce,0x49,0x302}, {0xcf,0x49,0x308}, {0xd1,0x4e,0x303}, {0xd2,0x4f,0x300}, {0xd3,0x4f,0x301},
+    {0xd4,0x4f,0x302}, {0xd5,0x4f,0x303}, {0xd6,0x4f,0x308}, {0xd9,0x55,0x300}, {0xda,0x55,0x301}, {0xdb,0x55,0x302},
+    {0xdc,0x55,0x308}, {0xdd,0x59,0x301}, {0xe0,0x61,0x300}, {0xe1,0x61,0x301}, {0xe2,0x61,0x302}, {0xe3,0x61,0x303},
+    {0xe4,0x61,0x308}, {0xe5,0x61,0x30a}, {0xe7,0x63,0x327}, {0xe8,0x65,0x300}, {0xe9,0x65,0x301}, {0xea,0x65,0x302},
+    {0xeb,0x65,0x308}, {0xec,0x69,0x300}, {0xed,0x69,0x301}, {0xee,0x69,0x302}, {0xef,0x69,0x308}, {0xf1,0x6e,0x303},
+    {0xf2,0x6f,0x300}, {0xf3,0x6f,0x301}, {0xf4,0x6f,0x302}, {0xf5,0x6f,0x303}, {0xf6,0x6f,0x308}, {0xf9,0x75,0x300},
+    {0xfa,0x75,0x301}, {0xfb,0x75,0x302}, {0xfc,0x75,0x308}, {0xfd,0x79,0x301}, {0xff,0x79,0x308}, {0x100,0x41,0x304},
+    {0x101,0x61,0x304}, {0x102,0x41,0x306}, {0x103,0x61,0x306}, {0x104,0x41,0x328}, {0x105,0x61,0x328},
+    {0x106,0x43,0x301}, {0x107,0x63,0x301}, {0x108,0x43,0x302}, {0x109,0x63,0x302}, {0x10a,0x43,0x307},
+    {0x10b,0x63,0x307}, {0x10c,0x43,0x30c}, {0x10d,0x63,0x30c}, {0x10e,0x44,0x30c}, {0x10f,0x64,0x30c},
+    {0x112,0x45,0x304}, {0x113,0x65,0x304}, {0x114,0x45,0x306}, {0x115,0x65,0x306}, {0x116,0x45,0x307},
+    {0x117,0x65,0x307}, {0x118,0x45,0x328}, {0x119,0x65,0x328}, {0x11a,0x45,0x30c}, {0x11b,0x65,0x30c},
+    {0x11c,0x47,0x302}, {0x11d,0x67,0x302}, {0x11e,0x47,0x306}, {0x11f,0x67,0x306}, {0x120,0x47,0x307},
+    {0x121,0x67,0x307}, {0x122,0x47,0x327}, {0x123,0x67,0x327}, {0x124,0x48,0x302}, {0x125,0x68,0x302},
+    {0x128,0x49,0x303}, {0x129,0x69,0x303}, {0x12a,0x49,0x304}, {0x12b,0x69,0x304}, {0x12c,0x49,0x306},
+    {0x12d,0x69,0x306}, {0x12e,0x49,0x328}, {0x12f,0x69,0x328}, {0x130,0x49,0x307}, {0x134,0x4a,0x302},
+    {0x135,0x6a,0x302}, {0x136,0x4b,0x327}, {0x137,0x6b,0x327}, {0x139,0x4c,0x301}, {0x13a,0x6c,0x301},
+    {0x13b,0x4c,0x327}, {0x13c,0x6c,0x327}, {0x13d,0x4c,0x30c}, {0x13e,0x6c,0x30c}, {0x143,0x4e,0x301},
+    {0x144,0x6e,0x301}, {0x145,0x4e,0x327}, {0x146,0x6e,0x327}, {0x147,0x4e,0x30c}, {0x148,0x6e,0x30c},
+    {0x14c,0x4f,0x304}, {0x14d,0x6f,0x304}, {0x14e,0x4f,0x306}, {0x14f,0x6f,0x306}, {0x150,0x4f,0x30b},
+    {0x151,0x6f,0x30b}, {0x154,0x52,0x301}, {0x155,0x72,0x301}, {0x156,0x52,0x327}, {0x157,0x72,0x327},
+    {0x158,0x52,0x30c}, {0x159,0x72,0x30c}, {0x15a,0x53,0x301}, {0x15b,0x73,0x301}, {0x15c,0x53,0x302},
+    {0x15d,0x73,0x302}, {0x15e,0x53,0x327}, {0x15f,0x73,0x327}, {0x160,0x53,0x30c}, {0x161,0x73,0x30c},
+    {0x162,0x54,0x327}, {0x163,0x74,0x327}, {0x164,0x54,0x30c}, {0x165,0x74,0x30c}, {0x168,0x55,0x303},
+    {0x169,0x75,0x303}, {0x16a,0x55,0x304}, {0x16b,0x75,0x304}, {0x16c,0x55,0x306}, {0x16d,0x75,0x306},
+    {0x16e,0x55,0x30a}, {0x16f,0x75,0x30a}, {0x170,0x55,0x30b}, {0x171,0x75,0x30b}, {0x172,0x55,0x328},
+    {0x173,0x75,0x328}, {0x174,0x57,0x302}, {0x175,0x77,0x302}, {0x176,0x59,0x302}, {0x177,0x79,0x302},
+    {0x178,0x59,0x308}, {0x179,0x5a,0x301}, {0x17a,0x7a,0x301}, {0x17b,0x5a,0x307}, {0x17c,0x7a,0x307},
+    {0x17d,0x5a,0x30c}, {0x17e,0x7a,0x30c}, {0x1a0,0x4f,0x31b}, {0x1a1,0x6f,0x31b}, {0x1af,0x55,0x31b},
+    {0x1b0,0x75,0x31b}, {0x1cd,0x41,0x30c}, {0x1ce,0x61,0x30c}, {0x1cf,0x49,0x30c}, {0x1d0,0x69,0x30c},
+    {0x1d1,0x4f,0x30c}, {0x1d2,0x6f,0x30c}, {0x1d3,0x55,0x30c}, {0x1d4,0x75,0x30c}, {0x1d5,0xdc,0x304},
+    {0x1d6,0xfc,0x304}, {0x1d7,0xdc,0x301}, {0x1d8,0xfc,0x301}, {0x1d9,0xdc,0x30c}, {0x1da,0xfc,0x30c},
+    {0x1db,0xdc,0x300}, {0x1dc,0xfc,0x300}, {0x1de,0xc4,0x304}, {0x1df,0xe4,0x304}, {0x1e0,0x226,0x304},
+    {0x1e1,0x227,0x304}, {0x1e2,0xc6,0x304}, {0x1e3,0xe6,0x304}, {0x1e6,0x47,0x30c}, {0x1e7,0x67,0x30c},
+    {0x1e8,0x4b,0x30c}, {0x1e9,0x6b,0x30c}, {0x1ea,0x4f,0x328}, {0x1eb,0x6f,0x328}, {0x1ec,0x1ea,0x304},
+    {0x1ed,0x1eb,0x304}, {0x1ee,0x1b7,0x30c}, {0x1ef,0x292,0x30c}, {0x1f0,0x6a,0x30c}, {0x1f4,0x47,0x301},
+    {0x1f5,0x67,0x301}, {0x1f8,0x4e,0x300}, {0x1f9,0x6e,0x300}, {0x1fa,0xc5,0x301}, {0x1fb,0xe5,0x301},
+    {0x1fc,0xc6,0x301}, {0x1fd,0xe6,0x301}, {0x1fe,0xd8,0x301}, {0x1ff,0xf8,0x301}, {0x200,0x41,0x30f},
+    {0x201,0x61,0x30f}, {0x202,0x41,0x311}, {0x203,0x61,0x311}, {0x204,0x45,0x30f}, {0x205,0x65,0x30f},
+    {0x206,0x45,0x311}, {0x207,0x65,0x311}, {0x208,0x49,0x30f}, {0x209,0x69,0x30f}, {0x20a,0x49,0x311},
+    {0x20b,0x69,0x311}, {0x20c,0x4f,0x30f}, {0x20d,0x6f,0x30f}, {0x20e,0x4f,0x311}, {0x20f,0x6f,0x311},
+    {0x210,0x52,0x30f}, {0x211,0x72,0x30f}, {0x212,0x52,0x311}, {0x213,0x72,0x311}, {0x214,0x55,0x30f},
+    {0x215,0x75,0x30f}, {0x216,0x55,0x311}, {0x217,0x75,0x311}, {0x218,0x53,0x326}, {0x219,0x73,0x326},
+    {0x21a,0x54,0x326}, {0x21b,0x74,0x326}, {0x21e,0x48,0x30c}, {0x21f,0x68,0x30c}, {0x226,0x41,0x307},
+    {0x227,0x61,0x307}, {0x228,0x45,0x327}, {0x229,0x65,0x327}, {0x22a,0xd6,0x304}, {0x22b,0xf6,0x304},
+    {0x22c,0xd5,0x304}, {0x22d,0xf5,0x304}, {0x22e,0x4f,0x307}, {0x22f,0x6f,0x307}, {0x230,0x22e,0x304},
+    {0x231,0x22f,0x304}, {0x232,0x59,0x304}, {0x233,0x79,0x304}, {0x340,0x300,0}, {0x341,0x301,0}, {0x343,0x313,0},
+    {0x344,0x308,0x301}, {0x374,0x2b9,0}, {0x37e,0x3b,0}, {0x385,0xa8,0x301}, {0x386,0x391,0x301}, {0x387,0xb7,0},
+    {0x388,0x395,0x301}, {0x389,0x397,0x301}, {0x38a,0x399,0x301}, {0x38c,0x39f,0x301}, {0x38e,0x3a5,0x301},
+    {0x38f,0x3a9,0x301}, {0x390,0x3ca,0x301}, {0x3aa,0x399,0x308}, {0x3ab,0x3a5,0x308}, {0x3ac,0x3b1,0x301},
+    {0x3ad,0x3b5,0x301}, {0x3ae,0x3b7,0x301}, {0x3af,0x3b9,0x301}, {0x3b0,0x3cb,0x301}, {0x3ca,0x3b9,0x308},
+    {0x3cb,0x3c5,0x308}, {0x3cc,0x3bf,0x301}, {0x3cd,0x3c5,0x301}, {0x3ce,0x3c9,0x301}, {0x3d3,0x3d2,0x301},
+    {0x3d4,0x3d2,0x308}, {0x400,0x415,0x300}, {0x401,0x415,0x308}, {0x403,0x413,0x301}, {0x407,0x406,0x308},
+    {0x40c,0x41a,0x301}, {0x40d,0x418,0x300}, {0x40e,0x423,0x306}, {0x419,0x418,0x306}, {0x439,0x438,0x306},
+    {0x450,0x435,0x300}, {0x451,0x435,0x308}, {0x453,0x433,0x301}, {0x457,0x456,0x308}, {0x45c,0x43a,0x301},
+    {0x45d,0x438,0x300}, {0x45e,0x443,0x306}, {0x476,0x474,0x30f}, {0x477,0x475,0x30f}, {0x4c1,0x416,0x306},
+    {0x4c2,0x436,0x306}, {0x4d0,0x410,0x306}, {0x4d1,0x430,0x306}, {0x4d2,0x410,0x308}, {0x4d3,0x430,0x308},
+    {0x4d6,0x415,0x306}, {0x4d7,0x435,0x306}, {0x4da,0x4d8,0x308}, {0x4db,0x4d9,0x308}, {0x4dc,0x416,0x308},
+    {0x4dd,0x436,0x308}, {0x4de,0x417,0x308}, {0x4df,0x437,0x308}, {0x4e2,0x418,0x304}, {0x4e3,0x438,0x304},
+    {0x4e4,0x418,0x308}, {0x4e5,0x438,0x308}, {0x4e6,0x41e,0x308}, {0x4e7,0x43e,0x308}, {0x4ea,0x4e8,0x308},
+    {0x4eb,0x4e9,0x308}, {0x4ec,0x42d,0x308}, {0x4ed,0x44d,0x308}, {0x4ee,0x423,0x304}, {0x4ef,0x443,0x304},
+    {0x4f0,0x423,0x308}, {0x4f1,0x443,0x308}, {0x4f2,0x423,0x30b}, {0x4f3,0x443,0x30b}, {0x4f4,0x427,0x308},
+    {0x4f5,0x447,0x308}, {0x4f8,0x42b,0x308}, {0x4f9,0x44b,0x308}, {0x622,0x627,0x653}, {0x623,0x627,0x654},
+    {0x624,0x648,0x654}, {0x625,0x627,0x655}, {0x626,0x64a,0x654}, {0x6c0,0x6d5,0x654}, {0x6c2,0x6c1,0x654},
+    {0x6d3,0x6d2,0x654}, {0x929,0x928,0x93c}, {0x931,0x930,0x93c}, {0x934,0x933,0x93c}, {0x958,0x915,0x93c},
+    {0x959,0x916,0x93c}, {0x95a,0x917,0x93c}, {0x95b,0x91c,0x93c}, {0x95c,0x921,0x93c}, {0x95d,0x922,0x93c},
+    {0x95e,0x92b,0x93c}, {0x95f,0x92f,0x93c}, {0x9cb,0x9c7,0x9be}, {0x9cc,0x9c7,0x9d7}, {0x9dc,0x9a1,0x9bc},
+    {0x9dd,0x9a2,0x9bc}, {0x9df,0x9af,0x9bc}, {0xa33,0xa32,0xa3c}, {0xa36,0xa38,0xa3c}, {0xa59,0xa16,0xa3c},
+    {0xa5a,0xa17,0xa3c}, {0xa5b,0xa1c,0xa3c}, {0xa5e,0xa2b,0xa3c}, {0xb48,0xb47,0xb56}, {0xb4b,0xb47,0xb3e},
+    {0xb4c,0xb47,0xb57}, {0xb5c,0xb21,0xb3c}, {0xb5d,0xb22,0xb3c}, {0xb94,0xb92,0xbd7}, {0xbca,0xbc6,0xbbe},
+    {0xbcb,0xbc7,0xbbe}, {0xbcc,0xbc6,0xbd7}, {0xc48,0xc46,0xc56}, {0xcc0,0xcbf,0xcd5}, {0xcc7,0xcc6,0xcd5},
+    {0xcc8,0xcc6,0xcd6}, {0xcca,0xcc6,0xcc2}, {0xccb,0xcca,0xcd5}, {0xd4a,0xd46,0xd3e}, {0xd4b,0xd47,0xd3e},
+    {0xd4c,0xd46,0xd57}, {0xdda,0xdd9,0xdca}, {0xddc,0xdd9,0xdcf}, {0xddd,0xddc,0xdca}, {0xdde,0xdd9,0xddf},
+    {0xf43,0xf42,0xfb7}, {0xf4d,0xf4c,0xfb7}, {0xf52,0xf51,0xfb7}, {0xf57,0xf56,0xfb7}, {0xf5c,0xf5b,0xfb7},
+    {0xf69,0xf40,0xfb5}, {0xf73,0xf71,0xf72}, {0xf75,0xf71,0xf74}, {0xf76,0xfb2,0xf80}, {0xf78,0xfb3,0xf80},
+    {0xf81,0xf71,0xf80}, {0xf93,0xf92,0xfb7}, {0xf9d,0xf9c,0xfb7}, {0xfa2,0xfa1,0xfb7}, {0xfa7,0xfa6,0xfb7},
+    {0xfac,0xfab,0xfb7}, {0xfb9,0xf90,0xfb5}, {0x1026,0x1025,0x102e}, {0x1b06,0x1b05,0x1b35}, {0x1b08,0x1b07,0x1b35},
+    {0x1b0a,0x1b09,0x1b35}, {0x1b0c,0x1b0b,0x1b35}, {0x1b0e,0x1b0d,0x1b35}, {0x1b12,0x1b11,0x1b35},
+    {0x1b3b,0x1b3a,0x1b35}, {0x1b3d,0x1b3c,0x1b35}, {0x1b40,0x1b3e,0x1b35}, {0x1b41,0x1b3f,0x1b35},
+    {0x1b43,0x1b42,0x1b35}, {0x1e00,0x41,0x325}, {0x1e01,0x61,0x325}, {0x1e02,0x42,0x307}, {0x1e03,0x62,0x307},
+    {0x1e04,0x42,0x323}, {0x1e05,0x62,0x323}, {0x1e06,0x42,0x331}, {0x1e07,0x62,0x331}, {0x1e08,0xc7,0x301},
+    {0x1e09,0xe7,0x301}, {0x1e0a,0x44,0x307}, {0x1e0b,0x64,0x307}, {0x1e0c,0x44,0x323}, {0x1e0d,0x64,0x323},
+    {0x1e0e,0x44,0x331}, {0x1e0f,0x64,0x331}, {0x1e10,0x44,0x327}, {0x1e11,0x64,0x327}, {0x1e12,0x44,0x32d},
+    {0x1e13,0x64,0x32d}, {0x1e14,0x112,0x300}, {0x1e15,0x113,0x300}, {0x1e16,0x112,0x301}, {0x1e17,0x113,0x301},
+    {0x1e18,0x45,0x32d}, {0x1e19,0x65,0x32d}, {0x1e1a,0x45,0x330}, {0x1e1b,0x65,0x330}, {0x1e1c,0x228,0x306},
+    {0x1e1d,0x229,0x306}, {0x1e1e,0x46,0x307}, {0x1e1f,0x66,0x307}, {0x1e20,0x47,0x304}, {0x1e21,0x67,0x304},
+    {0x1e22,0x48,0x307}, {0x1e23,0x68,0x307}, {0x1e24,0x48,0x323}, {0x1e25,0x68,0x323}, {0x1e26,0x48,0x308},
+    {0x1e27,0x68,0x308}, {0x1e28,0x48,0x327}, {0x1e29,0x68,0x327}, {0x1e2a,0x48,0x32e}, {0x1e2b,0x68,0x32e},
+    {0x1e2c,0x49,0x330}, {0x1e2d,0x69,0x330}, {0x1e2e,0xcf,0x301}, {0x1e2f,0xef,0x301}, {0x1e30,0x4b,0x301},
+    {0x1e31,0x6b,0x301}, {0x1e32,0x4b,0x323}, {0x1e33,0x6b,0x323}, {0x1e34,0x4b,0x331}, {0x1e35,0x6b,0x331},
+    {0x1e36,0x4c,0x323}, {0x1e37,0x6c,0x323}, {0x1e38,0x1e36,0x304}, {0x1e39,0x1e37,0x304}, {0x1e3a,0x4c,0x331},
+    {0x1e3b,0x6c,0x331}, {0x1e3c,0x4c,0x32d}, {0x1e3d,0x6c,0x32d}, {0x1e3e,0x4d,0x301}, {0x1e3f,0x6d,0x301},
+    {0x1e40,0x4d,0x307}, {0x1e41,0x6d,0x307}, {0x1e42,0x4d,0x323}, {0x1e43,0x6d,0x323}, {0x1e44,0x4e,0x307},
+    {0x1e45,0x6e,0x307}, {0x1e46,0x4e,0x323}, {0x1e47,0x6e,0x323}, {0x1e48,0x4e,0x331}, {0x1e49,0x6e,0x331},
+    {0x1e4a,0x4e,0x32d}, {0x1e4b,0x6e,0x32d}, {0x1e4c,0xd5,0x301}, {0x1e4d,0xf5,0x301}, {0x1e4e,0xd5,0x308},
+    {0x1e4f,0xf5,0x308}, {0x1e50,0x14c,0x300}, {0x1e51,0x14d,0x300}, {0x1e52,0x14c,0x301}, {0x1e53,0x14d,0x301},
+    {0x1e54,0x50,0x301}, {0x1e55,0x70,0x301}, {0x1e56,0x50,0x307}, {0x1e57,0x70,0x307}, {0x1e58,0x52,0x307},
+    {0x1e59,0x72,0x307}, {0x1e5a,0x52,0x323}, {0x1e5b,0x72,0x323}, {0x1e5c,0x1e5a,0x304}, {0x1e5d,0x1e5b,0x304},
+    {0x1e5e,0x52,0x331}, {0x1e5f,0x72,0x331}, {0x1e60,0x53,0x307}, {0x1e61,0x73,0x307}, {0x1e62,0x53,0x323},
+    {0x1e63,0x73,0x323}, {0x1e64,0x15a,0x307}, {0x1e65,0x15b,0x307}, {0x1e66,0x160,0x307}, {0x1e67,0x161,0x307},
+    {0x1e68,0x1e62,0x307}, {0x1e69,0x1e63,0x307}, {0x1e6a,0x54,0x307}, {0x1e6b,0x74,0x307}, {0x1e6c,0x54,0x323},
+    {0x1e6d,0x74,0x323}, {0x1e6e,0x54,0x331}, {0x1e6f,0x74,0x331}, {0x1e70,0x54,0x32d}, {0x1e71,0x74,0x32d},
+    {0x1e72,0x55,0x324}, {0x1e73,0x75,0x324}, {0x1e74,0x55,0x330}, {0x1e75,0x75,0x330}, {0x1e76,0x55,0x32d},
+    {0x1e77,0x75,0x32d}, {0x1e78,0x168,0x301}, {0x1e79,0x169,0x301}, {0x1e7a,0x16a,0x308}, {0x1e7b,0x16b,0x308},
+    {0x1e7c,0x56,0x303}, {0x1e7d,0x76,0x303}, {0x1e7e,0x56,0x323}, {0x1e7f,0x76,0x323}, {0x1e80,0x57,0x300},
+    {0x1e81,0x77,0x300}, {0x1e82,0x57,0x301}, {0x1e83,0x77,0x301}, {0x1e84,0x57,0x308}, {0x1e85,0x77,0x308},
+    {0x1e86,0x57,0x307}, {0x1e87,0x77,0x307}, {0x1e88,0x57,0x323}, {0x1e89,0x77,0x323}, {0x1e8a,0x58,0x307},
+    {0x1e8b,0x78,0x307}, {0x1e8c,0x58,0x308}, {0x1e8d,0x78,0x308}, {0x1e8e,0x59,0x307}, {0x1e8f,0x79,0x307},
+    {0x1e90,0x5a,0x302}, {0x1e91,0x7a,0x302}, {0x1e92,0x5a,0x323}, {0x1e93,0x7a,0x323}, {0x1e94,0x5a,0x331},
+    {0x1e95,0x7a,0x331}, {0x1e96,0x68,0x331}, {0x1e97,0x74,0x308}, {0x1e98,0x77,0x30a}, {0x1e99,0x79,0x30a},
+    {0x1e9b,0x17f,0x307}, {0x1ea0,0x41,0x323}, {0x1ea1,0x61,0x323}, {0x1ea2,0x41,0x309}, {0x1ea3,0x61,0x309},
+    {0x1ea4,0xc2,0x301}, {0x1ea5,0xe2,0x301}, {0x1ea6,0xc2,0x300}, {0x1ea7,0xe2,0x300}, {0x1ea8,0xc2,0x309},
+    {0x1ea9,0xe2,0x309}, {0x1eaa,0xc2,0x303}, {0x1eab,0xe2,0x303}, {0x1eac,0x1ea0,0x302}, {0x1ead,0x1ea1,0x302},
+    {0x1eae,0x102,0x301}, {0x1eaf,0x103,0x301}, {0x1eb0,0x102,0x300}, {0x1eb1,0x103,0x300}, {0x1eb2,0x102,0x309},
+    {0x1eb3,0x103,0x309}, {0x1eb4,0x102,0x303}, {0x1eb5,0x103,0x303}, {0x1eb6,0x1ea0,0x306}, {0x1eb7,0x1ea1,0x306},
+    {0x1eb8,0x45,0x323}, {0x1eb9,0x65,0x323}, {0x1eba,0x45,0x309}, {0x1ebb,0x65,0x309}, {0x1ebc,0x45,0x303},
+    {0x1ebd,0x65,0x303}, {0x1ebe,0xca,0x301}, {0x1ebf,0xea,0x301}, {0x1ec0,0xca,0x300}, {0x1ec1,0xea,0x300},
+    {0x1ec2,0xca,0x309}, {0x1ec3,0xea,0x309}, {0x1ec4,0xca,0x303}, {0x1ec5,0xea,0x303}, {0x1ec6,0x1eb8,0x302},
+    {0x1ec7,0x1eb9,0x302}, {0x1ec8,0x49,0x309}, {0x1ec9,0x69,0x309}, {0x1eca,0x49,0x323}, {0x1ecb,0x69,0x323},
+    {0x1ecc,0x4f,0x323}, {0x1ecd,0x6f,0x323}, {0x1ece,0x4f,0x309}, {0x1ecf,0x6f,0x309}, {0x1ed0,0xd4,0x301},
+    {0x1ed1,0xf4,0x301}, {0x1ed2,0xd4,0x300}, {0x1ed3,0xf4,0x300}, {0x1ed4,0xd4,0x309}, {0x1ed5,0xf4,0x309},
+    {0x1ed6,0xd4,0x303}, {0x1ed7,0xf4,0x303}, {0x1ed8,0x1ecc,0x302}, {0x1ed9,0x1ecd,0x302}, {0x1eda,0x1a0,0x301},
+    {0x1edb,0x1a1,0x301}, {0x1edc,0x1a0,0x300}, {0x1edd,0x1a1,0x300}, {0x1ede,0x1a0,0x309}, {0x1edf,0x1a1,0x309},
+    {0x1ee0,0x1a0,0x303}, {0x1ee1,0x1a1,0x303}, {0x1ee2,0x1a0,0x323}, {0x1ee3,0x1a1,0x323}, {0x1ee4,0x55,0x323},
+    {0x1ee5,0x75,0x323}, {0x1ee6,0x55,0x309}, {0x1ee7,0x75,0x309}, {0x1ee8,0x1af,0x301}, {0x1ee9,0x1b0,0x301},
+    {0x1eea,0x1af,0x300}, {0x1eeb,0x1b0,0x300}, {0x1eec,0x1af,0x309}, {0x1eed,0x1b0,0x309}, {0x1eee,0x1af,0x303},
+    {0x1eef,0x1b0,0x303}, {0x1ef0,0x1af,0x323}, {0x1ef1,0x1b0,0x323}, {0x1ef2,0x59,0x300}, {0x1ef3,0x79,0x300},
+    {0x1ef4,0x59,0x323}, {0x1ef5,0x79,0x323}, {0x1ef6,0x59,0x309}, {0x1ef7,0x79,0x309}, {0x1ef8,0x59,0x303},
+    {0x1ef9,0x79,0x303}, {0x1f00,0x3b1,0x313}, {0x1f01,0x3b1,0x314}, {0x1f02,0x1f00,0x300}, {0x1f03,0x1f01,0x300},
+    {0x1f04,0x1f00,0x301}, {0x1f05,0x1f01,0x301}, {0x1f06,0x1f00,0x342}, {0x1f07,0x1f01,0x342}, {0x1f08,0x391,0x313},
+    {0x1f09,0x391,0x314}, {0x1f0a,0x1f08,0x300}, {0x1f0b,0x1f09,0x300}, {0x1f0c,0x1f08,0x301}, {0x1f0d,0x1f09,0x301},
+    {0x1f0e,0x1f08,0x342}, {0x1f0f,0x1f09,0x342}, {0x1f10,0x3b5,0x313}, {0x1f11,0x3b5,0x314}, {0x1f12,0x1f10,0x300},
+    {0x1f13,0x1f11,0x300}, {0x1f14,0x1f10,0x301}, {0x1f15,0x1f11,0x301}, {0x1f18,0x395,0x313}, {0x1f19,0x395,0x314},
+    {0x1f1a,0x1f18,0x300}, {0x1f1b,0x1f19,0x300}, {0x1f1c,0x1f18,0x301}, {0x1f1d,0x1f19,0x301}, {0x1f20,0x3b7,0x313},
+    {0x1f21,0x3b7,0x314}, {0x1f22,0x1f20,0x300}, {0x1f23,0x1f21,0x300}, {0x1f24,0x1f20,0x301}, {0x1f25,0x1f21,0x301},
+    {0x1f26,0x1f20,0x342}, {0x1f27,0x1f21,0x342}, {0x1f28,0x397,0x313}, {0x1f29,0x397,0x314}, {0x1f2a,0x1f28,0x300},
+    {0x1f2b,0x1f29,0x300}, {0x1f2c,0x1f28,0x301}, {0x1f2d,0x1f29,0x301}, {0x1f2e,0x1f28,0x342}, {0x1f2f,0x1f29,0x342},
+    {0x1f30,0x3b9,0x313}, {0x1f31,0x3b9,0x314}, {0x1f32,0x1f30,0x300}, {0x1f33,0x1f31,0x300}, {0x1f34,0x1f30,0x301},
+    {0x1f35,0x1f31,0x301}, {0x1f36,0x1f30,0x342}, {0x1f37,0x1f31,0x342}, {0x1f38,0x399,0x313}, {0x1f39,0x399,0x314},
+    {0x1f3a,0x1f38,0x300}, {0x1f3b,0x1f39,0x300}, {0x1f3c,0x1f38,0x301}, {0x1f3d,0x1f39,0x301}, {0x1f3e,0x1f38,0x342},
+    {0x1f3f,0x1f39,0x342}, {0x1f40,0x3bf,0x313}, {0x1f41,0x3bf,0x314}, {0x1f42,0x1f40,0x300}, {0x1f43,0x1f41,0x300},
+    {0x1f44,0x1f40,0x301}, {0x1f45,0x1f41,0x301}, {0x1f48,0x39f,0x313}, {0x1f49,0x39f,0x314}, {0x1f4a,0x1f48,0x300},
+    {0x1f4b,0x1f49,0x300}, {0x1f4c,0x1f48,0x301}, {0x1f4d,0x1f49,0x301}, {0x1f50,0x3c5,0x313}, {0x1f51,0x3c5,0x314},
+    {0x1f52,0x1f50,0x300}, {0x1f53,0x1f51,0x300}, {0x1f54,0x1f50,0x301}, {0x1f55,0x1f51,0x301}, {0x1f56,0x1f50,0x342},
+    {0x1f57,0x1f51,0x342}, {0x1f59,0x3a5,0x314}, {0x1f5b,0x1f59,0x300}, {0x1f5d,0x1f59,0x301}, {0x1f5f,0x1f59,0x342},
+    {0x1f60,0x3c9,0x313}, {0x1f61,0x3c9,0x314}, {0x1f62,0x1f60,0x300}, {0x1f63,0x1f61,0x300}, {0x1f64,0x1f60,0x301},
+    {0x1f65,0x1f61,0x301}, {0x1f66,0x1f60,0x342}, {0x1f67,0x1f61,0x342}, {0x1f68,0x3a9,0x313}, {0x1f69,0x3a9,0x314},
+    {0x1f6a,0x1f68,0x300}, {0x1f6b,0x1f69,0x300}, {0x1f6c,0x1f68,0x301}, {0x1f6d,0x1f69,0x301}, {0x1f6e,0x1f68,0x342},
+    {0x1f6f,0x1f69,0x342}, {0x1f70,0x3b1,0x300}, {0x1f71,0x3ac,0}, {0x1f72,0x3b5,0x300}, {0x1f73,0x3ad,0},
+    {0x1f74,0x3b7,0x300}, {0x1f75,0x3ae,0}, {0x1f76,0x3b9,0x300}, {0x1f77,0x3af,0}, {0x1f78,0x3bf,0x300},
+    {0x1f79,0x3cc,0}, {0x1f7a,0x3c5,0x300}, {0x1f7b,0x3cd,0}, {0x1f7c,0x3c9,0x300}, {0x1f7d,0x3ce,0},
+    {0x1f80,0x1f00,0x345}, {0x1f81,0x1f01,0x345}, {0x1f82,0x1f02,0x345}, {0x1f83,0x1f03,0x345}, {0x1f84,0x1f04,0x345},
+    {0x1f85,0x1f05,0x345}, {0x1f86,0x1f06,0x345}, {0x1f87,0x1f07,0x345}, {0x1f88,0x1f08,0x345}, {0x1f89,0x1f09,0x345},
+    {0x1f8a,0x1f0a,0x345}, {0x1f8b,0x1f0b,0x345}, {0x1f8c,0x1f0c,0x345}, {0x1f8d,0x1f0d,0x345}, {0x1f8e,0x1f0e,0x345},
+    {0x1f8f,0x1f0f,0x345}, {0x1f90,0x1f20,0x345}, {0x1f91,0x1f21,0x345}, {0x1f92,0x1f22,0x345}, {0x1f93,0x1f23,0x345},
+    {0x1f94,0x1f24,0x345}, {0x1f95,0x1f25,0x345}, {0x1f96,0x1f26,0x345}, {0x1f97,0x1f27,0x345}, {0x1f98,0x1f28,0x345},
+    {0x1f99,0x1f29,0x345}, {0x1f9a,0x1f2a,0x345}, {0x1f9b,0x1f2b,0x345}, {0x1f9c,0x1f2c,0x345}, {0x1f9d,0x1f2d,0x345},
+    {0x1f9e,0x1f2e,0x345}, {0x1f9f,0x1f2f,0x345}, {0x1fa0,0x1f60,0x345}, {0x1fa1,0x1f61,0x345}, {0x1fa2,0x1f62,0x345},
+    {0x1fa3,0x1f63,0x345}, {0x1fa4,0x1f64,0x345}, {0x1fa5,0x1f65,0x345}, {0x1fa6,0x1f66,0x345}, {0x1fa7,0x1f67,0x345},
+    {0x1fa8,0x1f68,0x345}, {0x1fa9,0x1f69,0x345}, {0x1faa,0x1f6a,0x345}, {0x1fab,0x1f6b,0x345}, {0x1fac,0x1f6c,0x345},
+    {0x1fad,0x1f6d,0x345}, {0x1fae,0x1f6e,0x345}, {0x1faf,0x1f6f,0x345}, {0x1fb0,0x3b1,0x306}, {0x1fb1,0x3b1,0x304},
+    {0x1fb2,0x1f70,0x345}, {0x1fb3,0x3b1,0x345}, {0x1fb4,0x3ac,0x345}, {0x1fb6,0x3b1,0x342}, {0x1fb7,0x1fb6,0x345},
+    {0x1fb8,0x391,0x306}, {0x1fb9,0x391,0x304}, {0x1fba,0x391,0x300}, {0x1fbb,0x386,0}, {0x1fbc,0x391,0x345},
+    {0x1fbe,0x3b9,0}, {0x1fc1,0xa8,0x342}, {0x1fc2,0x1f74,0x345}, {0x1fc3,0x3b7,0x345}, {0x1fc4,0x3ae,0x345},
+    {0x1fc6,0x3b7,0x342}, {0x1fc7,0x1fc6,0x345}, {0x1fc8,0x395,0x300}, {0x1fc9,0x388,0}, {0x1fca,0x397,0x300},
+    {0x1fcb,0x389,0}, {0x1fcc,0x397,0x345}, {0x1fcd,0x1fbf,0x300}, {0x1fce,0x1fbf,0x301}, {0x1fcf,0x1fbf,0x342},
+    {0x1fd0,0x3b9,0x306}, {0x1fd1,0x3b9,0x304}, {0x1fd2,0x3ca,0x300}, {0x1fd3,0x390,0}, {0x1fd6,0x3b9,0x342},
+    {0x1fd7,0x3ca,0x342}, {0x1fd8,0x399,0x306}, {0x1fd9,0x399,0x304}, {0x1fda,0x399,0x300}, {0x1fdb,0x38a,0},
+    {0x1fdd,0x1ffe,0x300}, {0x1fde,0x1ffe,0x301}, {0x1fdf,0x1ffe,0x342}, {0x1fe0,0x3c5,0x306}, {0x1fe1,0x3c5,0x304},
+    {0x1fe2,0x3cb,0x300}, {0x1fe3,0x3b0,0}, {0x1fe4,0x3c1,0x313}, {0x1fe5,0x3c1,0x314}, {0x1fe6,0x3c5,0x342},
+    {0x1fe7,0x3cb,0x342}, {0x1fe8,0x3a5,0x306}, {0x1fe9,0x3a5,0x304}, {0x1fea,0x3a5,0x300}, {0x1feb,0x38e,0},
+    {0x1fec,0x3a1,0x314}, {0x1fed,0xa8,0x300}, {0x1fee,0x385,0}, {0x1fef,0x60,0}, {0x1ff2,0x1f7c,0x345},
+    {0x1ff3,0x3c9,0x345}, {0x1ff4,0x3ce,0x345}, {0x1ff6,0x3c9,0x342}, {0x1ff7,0x1ff6,0x345}, {0x1ff8,0x39f,0x300},
+    {0x1ff9,0x38c,0}, {0x1ffa,0x3a9,0x300}, {0x1ffb,0x38f,0}, {0x1ffc,0x3a9,0x345}, {0x1ffd,0xb4,0}, {0x2000,0x2002,0},
+    {0x2001,0x2003,0}, {0x2126,0x3a9,0}, {0x212a,0x4b,0}, {0x212b,0xc5,0}, {0x219a,0x2190,0x338}, {0x219b,0x2192,0x338},
+    {0x21ae,0x2194,0x338}, {0x21cd,0x21d0,0x338}, {0x21ce,0x21d4,0x338}, {0x21cf,0x21d2,0x338}, {0x2204,0x2203,0x338},
+    {0x2209,0x2208,0x338}, {0x220c,0x220b,0x338}, {0x2224,0x2223,0x338}, {0x2226,0x2225,0x338}, {0x2241,0x223c,0x338},
+    {0x2244,0x2243,0x338}, {0x2247,0x2245,0x338}, {0x2249,0x2248,0x338}, {0x2260,0x3d,0x338}, {0x2262,0x2261,0x338},
+    {0x226d,0x224d,0x338}, {0x226e,0x3c,0x338}, {0x226f,0x3e,0x338}, {0x2270,0x2264,0x338}, {0x2271,0x2265,0x338},
+    {0x2274,0x2272,0x338}, {0x2275,0x2273,0x338}, {0x2278,0x2276,0x338}, {0x2279,0x2277,0x338}, {0x2280,0x227a,0x338},
+    {0x2281,0x227b,0x338}, {0x2284,0x2282,0x338}, {0x2285,0x2283,0x338}, {0x2288,0x2286,0x338}, {0x2289,0x2287,0x338},
+    {0x22ac,0x22a2,0x338}, {0x22ad,0x22a8,0x338}, {0x22ae,0x22a9,0x338}, {0x22af,0x22ab,0x338}, {0x22e0,0x227c,0x338},
+    {0x22e1,0x227d,0x338}, {0x22e2,0x2291,0x338}, {0x22e3,0x2292,0x338}, {0x22ea,0x22b2,0x338}, {0x22eb,0x22b3,0x338},
+    {0x22ec,0x22b4,0x338}, {0x22ed,0x22b5,0x338}, {0x2329,0x3008,0}, {0x232a,0x3009,0}, {0x2adc,0x2add,0x338},
+    {0x304c,0x304b,0x3099}, {0x304e,0x304d,0x3099}, {0x3050,0x304f,0x3099}, {0x3052,0x3051,0x3099},
+    {0x3054,0x3053,0x3099}, {0x3056,0x3055,0x3099}, {0x3058,0x3057,0x3099}, {0x305a,0x3059,0x3099},
+    {0x305c,0x305b,0x3099}, {0x305e,0x305d,0x3099}, {0x3060,0x305f,0x3099}, {0x3062,0x3061,0x3099},
+    {0x3065,0x3064,0x3099}, {0x3067,0x3066,0x3099}, {0x3069,0x3068,0x3099}, {0x3070,0x306f,0x3099},
+    {0x3071,0x306f,0x309a}, {0x3073,0x3072,0x3099}, {0x3074,0x3072,0x309a}, {0x3076,0x3075,0x3099},
+    {0x3077,0x3075,0x309a}, {0x3079,0x3078,0x3099}, {0x307a,0x3078,0x309a}, {0x307c,0x307b,0x3099},
+    {0x307d,0x307b,0x309a}, {0x3094,0x3046,0x3099}, {0x309e,0x309d,0x3099}, {0x30ac,0x30ab,0x3099},
+    {0x30ae,0x30ad,0x3099}, {0x30b0,0x30af,0x3099}, {0x30b2,0x30b1,0x3099}, {0x30b4,0x30b3,0x3099},
+    {0x30b6,0x30b5,0x3099}, {0x30b8,0x30b7,0x3099}, {0x30ba,0x30b9,0x3099}, {0x30bc,0x30bb,0x3099},
+    {0x30be,0x30bd,0x3099}, {0x30c0,0x30bf,0x3099}, {0x30c2,0x30c1,0x3099}, {0x30c5,0x30c4,0x3099},
+    {0x30c7,0x30c6,0x3099}, {0x30c9,0x30c8,0x3099}, {0x30d0,0x30cf,0x3099}, {0x30d1,0x30cf,0x309a},
+    {0x30d3,0x30d2,0x3099}, {0x30d4,0x30d2,0x309a}, {0x30d6,0x30d5,0x3099}, {0x30d7,0x30d5,0x309a},
+    {0x30d9,0x30d8,0x3099}, {0x30da,0x30d8,0x309a}, {0x30dc,0x30db,0x3099}, {0x30dd,0x30db,0x309a},
+    {0x30f4,0x30a6,0x3099}, {0x30f7,0x30ef,0x3099}, {0x30f8,0x30f0,0x3099}, {0x30f9,0x30f1,0x3099},
+    {0x30fa,0x30f2,0x3099}, {0x30fe,0x30fd,0x3099}, {0xf900,0x8c48,0}, {0xf901,0x66f4,0}, {0xf902,0x8eca,0},
+    {0xf903,0x8cc8,0}, {0xf904,0x6ed1,0}, {0xf905,0x4e32,0}, {0xf906,0x53e5,0}, {0xf907,0x9f9c,0}, {0xf908,0x9f9c,0},
+    {0xf909,0x5951,0}, {0xf90a,0x91d1,0}, {0xf90b,0x5587,0}, {0xf90c,0x5948,0}, {0xf90d,0x61f6,0}, {0xf90e,0x7669,0},
+    {0xf90f,0x7f85,0}, {0xf910,0x863f,0}, {0xf911,0x87ba,0}, {0xf912,0x88f8,0}, {0xf913,0x908f,0}, {0xf914,0x6a02,0},
+    {0xf915,0x6d1b,0}, {0xf916,0x70d9,0}, {0xf917,0x73de,0}, {0xf918,0x843d,0}, {0xf919,0x916a,0}, {0xf91a,0x99f1,0},
+    {0xf91b,0x4e82,0}, {0xf91c,0x5375,0}, {0xf91d,0x6b04,0}, {0xf91e,0x721b,0}, {0xf91f,0x862d,0}, {0xf920,0x9e1e,0},
+    {0xf921,0x5d50,0}, {0xf922,0x6feb,0}, {0xf923,0x85cd,0}, {0xf924,0x8964,0}, {0xf925,0x62c9,0}, {0xf926,0x81d8,0},
+    {0xf927,0x881f,0}, {0xf928,0x5eca,0}, {0xf929,0x6717,0}, {0xf92a,0x6d6a,0}, {0xf92b,0x72fc,0}, {0xf92c,0x90ce,0},
+    {0xf92d,0x4f86,0}, {0xf92e,0x51b7,0}, {0xf92f,0x52de,0}, {0xf930,0x64c4,0}, {0xf931,0x6ad3,0}, {0xf932,0x7210,0},
+    {0xf933,0x76e7,0}, {0xf934,0x8001,0}, {0xf935,0x8606,0}, {0xf936,0x865c,0}, {0xf937,0x8def,0}, {0xf938,0x9732,0},
+    {0xf939,0x9b6f,0}, {0xf93a,0x9dfa,0}, {0xf93b,0x788c,0}, {0xf93c,0x797f,0}, {0xf93d,0x7da0,0}, {0xf93e,0x83c9,0},
+    {0xf93f,0x9304,0}, {0xf940,0x9e7f,0}, {0xf941,0x8ad6,0}, {0xf942,0x58df,0}, {0xf943,0x5f04,0}, {0xf944,0x7c60,0},
+    {0xf945,0x807e,0}, {0xf946,0x7262,0}, {0xf947,0x78ca,0}, {0xf948,0x8cc2,0}, {0xf949,0x96f7,0}, {0xf94a,0x58d8,0},
+    {0xf94b,0x5c62,0}, {0xf94c,0x6a13,0}, {0xf94d,0x6dda,0}, {0xf94e,0x6f0f,0}, {0xf94f,0x7d2f,0}, {0xf950,0x7e37,0},
+    {0xf951,0x964b,0}, {0xf952,0x52d2,0}, {0xf953,0x808b,0}, {0xf954,0x51dc,0}, {0xf955,0x51cc,0}, {0xf956,0x7a1c,0},
+    {0xf957,0x7dbe,0}, {0xf958,0x83f1,0}, {0xf959,0x9675,0}, {0xf95a,0x8b80,0}, {0xf95b,0x62cf,0}, {0xf95c,0x6a02,0},
+    {0xf95d,0x8afe,0}, {0xf95e,0x4e39,0}, {0xf95f,0x5be7,0}, {0xf960,0x6012,0}, {0xf961,0x7387,0}, {0xf962,0x7570,0},
+    {0xf963,0x5317,0}, {0xf964,0x78fb,0}, {0xf965,0x4fbf,0}, {0xf966,0x5fa9,0}, {0xf967,0x4e0d,0}, {0xf968,0x6ccc,0},
+    {0xf969,0x6578,0}, {0xf96a,0x7d22,0}, {0xf96b,0x53c3,0}, {0xf96c,0x585e,0}, {0xf96d,0x7701,0}, {0xf96e,0x8449,0},
+    {0xf96f,0x8aaa,0}, {0xf970,0x6bba,0}, {0xf971,0x8fb0,0}, {0xf972,0x6c88,0}, {0xf973,0x62fe,0}, {0xf974,0x82e5,0},
+    {0xf975,0x63a0,0}, {0xf976,0x7565,0}, {0xf977,0x4eae,0}, {0xf978,0x5169,0}, {0xf979,0x51c9,0}, {0xf97a,0x6881,0},
+    {0xf97b,0x7ce7,0}, {0xf97c,0x826f,0}, {0xf97d,0x8ad2,0}, {0xf97e,0x91cf,0}, {0xf97f,0x52f5,0}, {0xf980,0x5442,0},
+    {0xf981,0x5973,0}, {0xf982,0x5eec,0}, {0xf983,0x65c5,0}, {0xf984,0x6ffe,0}, {0xf985,0x792a,0}, {0xf986,0x95ad,0},
+    {0xf987,0x9a6a,0}, {0xf988,0x9e97,0}, {0xf989,0x9ece,0}, {0xf98a,0x529b,0}, {0xf98b,0x66c6,0}, {0xf98c,0x6b77,0},
+    {0xf98d,0x8f62,0}, {0xf98e,0x5e74,0}, {0xf98f,0x6190,0}, {0xf990,0x6200,0}, {0xf991,0x649a,0}, {0xf992,0x6f23,0},
+    {0xf993,0x7149,0}, {0xf994,0x7489,0}, {0xf995,0x79ca,0}, {0xf996,0x7df4,0}, {0xf997,0x806f,0}, {0xf998,0x8f26,0},
+    {0xf999,0x84ee,0}, {0xf99a,0x9023,0}, {0xf99b,0x934a,0}, {0xf99c,0x5217,0}, {0xf99d,0x52a3,0}, {0xf99e,0x54bd,0},
+    {0xf99f,0x70c8,0}, {0xf9a0,0x88c2,0}, {0xf9a1,0x8aaa,0}, {0xf9a2,0x5ec9,0}, {0xf9a3,0x5ff5,0}, {0xf9a4,0x637b,0},
+    {0xf9a5,0x6bae,0}, {0xf9a6,0x7c3e,0}, {0xf9a7,0x7375,0}, {0xf9a8,0x4ee4,0}, {0xf9a9,0x56f9,0}, {0xf9aa,0x5be7,0},
+    {0xf9ab,0x5dba,0}, {0xf9ac,0x601c,0}, {0xf9ad,0x73b2,0}, {0xf9ae,0x7469,0}, {0xf9af,0x7f9a,0}, {0xf9b0,0x8046,0},
+    {0xf9b1,0x9234,0}, {0xf9b2,0x96f6,0}, {0xf9b3,0x9748,0}, {0xf9b4,0x9818,0}, {0xf9b5,0x4f8b,0}, {0xf9b6,0x79ae,0},
+    {0xf9b7,0x91b4,0}, {0xf9b8,0x96b8,0}, {0xf9b9,0x60e1,0}, {0xf9ba,0x4e86,0}, {0xf9bb,0x50da,0}, {0xf9bc,0x5bee,0},
+    {0xf9bd,0x5c3f,0}, {0xf9be,0x6599,0}, {0xf9bf,0x6a02,0}, {0xf9c0,0x71ce,0}, {0xf9c1,0x7642,0}, {0xf9c2,0x84fc,0},
+    {0xf9c3,0x907c,0}, {0xf9c4,0x9f8d,0}, {0xf9c5,0x6688,0}, {0xf9c6,0x962e,0}, {0xf9c7,0x5289,0}, {0xf9c8,0x677b,0},
+    {0xf9c9,0x67f3,0}, {0xf9ca,0x6d41,0}, {0xf9cb,0x6e9c,0}, {0xf9cc,0x7409,0}, {0xf9cd,0x7559,0}, {0xf9ce,0x786b,0},
+    {0xf9cf,0x7d10,0}, {0xf9d0,0x985e,0}, {0xf9d1,0x516d,0}, {0xf9d2,0x622e,0}, {0xf9d3,0x9678,0}, {0xf9d4,0x502b,0},
+    {0xf9d5,0x5d19,0}, {0xf9d6,0x6dea,0}, {0xf9d7,0x8f2a,0}, {0xf9d8,0x5f8b,0}, {0xf9d9,0x6144,0}, {0xf9da,0x6817,0},
+    {0xf9db,0x7387,0}, {0xf9dc,0x9686,0}, {0xf9dd,0x5229,0}, {0xf9de,0x540f,0}, {0xf9df,0x5c65,0}, {0xf9e0,0x6613,0},
+    {0xf9e1,0x674e,0}, {0xf9e2,0x68a8,0}, {0xf9e3,0x6ce5,0}, {0xf9e4,0x7406,0}, {0xf9e5,0x75e2,0}, {0xf9e6,0x7f79,0},
+    {0xf9e7,0x88cf,0}, {0xf9e8,0x88e1,0}, {0xf9e9,0x91cc,0}, {0xf9ea,0x96e2,0}, {0xf9eb,0x533f,0}, {0xf9ec,0x6eba,0},
+    {0xf9ed,0x541d,0}, {0xf9ee,0x71d0,0}, {0xf9ef,0x7498,0}, {0xf9f0,0x85fa,0}, {0xf9f1,0x96a3,0}, {0xf9f2,0x9c57,0},
+    {0xf9f3,0x9e9f,0}, {0xf9f4,0x6797,0}, {0xf9f5,0x6dcb,0}, {0xf9f6,0x81e8,0}, {0xf9f7,0x7acb,0}, {0xf9f8,0x7b20,0},
+    {0xf9f9,0x7c92,0}, {0xf9fa,0x72c0,0}, {0xf9fb,0x7099,0}, {0xf9fc,0x8b58,0}, {0xf9fd,0x4ec0,0}, {0xf9fe,0x8336,0},
+    {0xf9ff,0x523a,0}, {0xfa00,0x5207,0}, {0xfa01,0x5ea6,0}, {0xfa02,0x62d3,0}, {0xfa03,0x7cd6,0}, {0xfa04,0x5b85,0},
+    {0xfa05,0x6d1e,0}, {0xfa06,0x66b4,0}, {0xfa07,0x8f3b,0}, {0xfa08,0x884c,0}, {0xfa09,0x964d,0}, {0xfa0a,0x898b,0},
+    {0xfa0b,0x5ed3,0}, {0xfa0c,0x5140,0}, {0xfa0d,0x55c0,0}, {0xfa10,0x585a,0}, {0xfa12,0x6674,0}, {0xfa15,0x51de,0},
+    {0xfa16,0x732a,0}, {0xfa17,0x76ca,0}, {0xfa18,0x793c,0}, {0xfa19,0x795e,0}, {0xfa1a,0x7965,0}, {0xfa1b,0x798f,0},
+    {0xfa1c,0x9756,0}, {0xfa1d,0x7cbe,0}, {0xfa1e,0x7fbd,0}, {0xfa20,0x8612,0}, {0xfa22,0x8af8,0}, {0xfa25,0x9038,0},
+    {0xfa26,0x90fd,0}, {0xfa2a,0x98ef,0}, {0xfa2b,0x98fc,0}, {0xfa2c,0x9928,0}, {0xfa2d,0x9db4,0}, {0xfa2e,0x90de,0},
+    {0xfa2f,0x96b7,0}, {0xfa30,0x4fae,0}, {0xfa31,0x50e7,0}, {0xfa32,0x514d,0}, {0xfa33,0x52c9,0}, {0xfa34,0x52e4,0},
+    {0xfa35,0x5351,0}, {0xfa36,0x559d,0}, {0xfa37,0x5606,0}, {0xfa38,0x5668,0}, {0xfa39,0x5840,0}, {0xfa3a,0x58a8,0},
+    {0xfa3b,0x5c64,0}, {0xfa3c,0x5c6e,0}, {0xfa3d,0x6094,0}, {0xfa3e,0x6168,0}, {0xfa3f,0x618e,0}, {0xfa40,0x61f2,0},
+    {0xfa41,0x654f,0}, {0xfa42,0x65e2,0}, {0xfa43,0x6691,0}, {0xfa44,0x6885,0}, {0xfa45,0x6d77,0}, {0xfa46,0x6e1a,0},
+    {0xfa47,0x6f22,0}, {0xfa48,0x716e,0}, {0xfa49,0x722b,0}, {0xfa4a,0x7422,0}, {0xfa4b,0x7891,0}, {0xfa4c,0x793e,0},
+    {0xfa4d,0x7949,0}, {0xfa4e,0x7948,0}, {0xfa4f,0x7950,0}, {0xfa50,0x7956,0}, {0xfa51,0x795d,0}, {0xfa52,0x798d,0},
+    {0xfa53,0x798e,0}, {0xfa54,0x7a40,0}, {0xfa55,0x7a81,0}, {0xfa56,0x7bc0,0}, {0xfa57,0x7df4,0}, {0xfa58,0x7e09,0},
+    {0xfa59,0x7e41,0}, {0xfa5a,0x7f72,0}, {0xfa5b,0x8005,0}, {0xfa5c,0x81ed,0}, {0xfa5d,0x8279,0}, {0xfa5e,0x8279,0},
+    {0xfa5f,0x8457,0}, {0xfa60,0x8910,0}, {0xfa61,0x8996,0}, {0xfa62,0x8b01,0}, {0xfa63,0x8b39,0}, {0xfa64,0x8cd3,0},
+    {0xfa65,0x8d08,0}, {0xfa66,0x8fb6,0}, {0xfa67,0x9038,0}, {0xfa68,0x96e3,0}, {0xfa69,0x97ff,0}, {0xfa6a,0x983b,0},
+    {0xfa6b,0x6075,0}, {0xfa6c,0x242ee,0}, {0xfa6d,0x8218,0}, {0xfa70,0x4e26,0}, {0xfa71,0x51b5,0}, {0xfa72,0x5168,0},
+    {0xfa73,0x4f80,0}, {0xfa74,0x5145,0}, {0xfa75,0x5180,0}, {0xfa76,0x52c7,0}, {0xfa77,0x52fa,0}, {0xfa78,0x559d,0},
+    {0xfa79,0x5555,0}, {0xfa7a,0x5599,0}, {0xfa7b,0x55e2,0}, {0xfa7c,0x585a,0}, {0xfa7d,0x58b3,0}, {0xfa7e,0x5944,0},
+    {0xfa7f,0x5954,0}, {0xfa80,0x5a62,0}, {0xfa81,0x5b28,0}, {0xfa82,0x5ed2,0}, {0xfa83,0x5ed9,0}, {0xfa84,0x5f69,0},
+    {0xfa85,0x5fad,0}, {0xfa86,0x60d8,0}, {0xfa87,0x614e,0}, {0xfa88,0x6108,0}, {0xfa89,0x618e,0}, {0xfa8a,0x6160,0},
+    {0xfa8b,0x61f2,0}, {0xfa8c,0x6234,0}, {0xfa8d,0x63c4,0}, {0xfa8e,0x641c,0}, {0xfa8f,0x6452,0}, {0xfa90,0x6556,0},
+    {0xfa91,0x6674,0}, {0xfa92,0x6717,0}, {0xfa93,0x671b,0}, {0xfa94,0x6756,0}, {0xfa95,0x6b79,0}, {0xfa96,0x6bba,0},
+    {0xfa97,0x6d41,0}, {0xfa98,0x6edb,0}, {0xfa99,0x6ecb,0}, {0xfa9a,0x6f22,0}, {0xfa9b,0x701e,0}, {0xfa9c,0x716e,0},
+    {0xfa9d,0x77a7,0}, {0xfa9e,0x7235,0}, {0xfa9f,0x72af,0}, {0xfaa0,0x732a,0}, {0xfaa1,0x7471,0}, {0xfaa2,0x7506,0},
+    {0xfaa3,0x753b,0}, {0xfaa4,0x761d,0}, {0xfaa5,0x761f,0}, {0xfaa6,0x76ca,0}, {0xfaa7,0x76db,0}, {0xfaa8,0x76f4,0},
+    {0xfaa9,0x774a,0}, {0xfaaa,0x7740,0}, {0xfaab,0x78cc,0}, {0xfaac,0x7ab1,0}, {0xfaad,0x7bc0,0}, {0xfaae,0x7c7b,0},
+    {0xfaaf,0x7d5b,0}, {0xfab0,0x7df4,0}, {0xfab1,0x7f3e,0}, {0xfab2,0x8005,0}, {0xfab3,0x8352,0}, {0xfab4,0x83ef,0},
+    {0xfab5,0x8779,0}, {0xfab6,0x8941,0}, {0xfab7,0x8986,0}, {0xfab8,0x8996,0}, {0xfab9,0x8abf,0}, {0xfaba,0x8af8,0},
+    {0xfabb,0x8acb,0}, {0xfabc,0x8b01,0}, {0xfabd,0x8afe,0}, {0xfabe,0x8aed,0}, {0xfabf,0x8b39,0}, {0xfac0,0x8b8a,0},
+    {0xfac1,0x8d08,0}, {0xfac2,0x8f38,0}, {0xfac3,0x9072,0}, {0xfac4,0x9199,0}, {0xfac5,0x9276,0}, {0xfac6,0x967c,0},
+    {0xfac7,0x96e3,0}, {0xfac8,0x9756,0}, {0xfac9,0x97db,0}, {0xfaca,0x97ff,0}, {0xfacb,0x980b,0}, {0xfacc,0x983b,0},
+    {0xfacd,0x9b12,0}, {0xface,0x9f9c,0}, {0xfacf,0x2284a,0}, {0xfad0,0x22844,0}, {0xfad1,0x233d5,0}, {0xfad2,0x3b9d,0},
+    {0xfad3,0x4018,0}, {0xfad4,0x4039,0}, {0xfad5,0x25249,0}, {0xfad6,0x25cd0,0}, {0xfad7,0x27ed3,0}, {0xfad8,0x9f43,0},
+    {0xfad9,0x9f8e,0}, {0xfb1d,0x5d9,0x5b4}, {0xfb1f,0x5f2,0x5b7}, {0xfb2a,0x5e9,0x5c1}, {0xfb2b,0x5e9,0x5c2},
+    {0xfb2c,0xfb49,0x5c1}, {0xfb2d,0xfb49,0x5c2}, {0xfb2e,0x5d0,0x5b7}, {0xfb2f,0x5d0,0x5b8}, {0xfb30,0x5d0,0x5bc},
+    {0xfb31,0x5d1,0x5bc}, {0xfb32,0x5d2,0x5bc}, {0xfb33,0x5d3,0x5bc}, {0xfb34,0x5d4,0x5bc}, {0xfb35,0x5d5,0x5bc},
+    {0xfb36,0x5d6,0x5bc}, {0xfb38,0x5d8,0x5bc}, {0xfb39,0x5d9,0x5bc}, {0xfb3a,0x5da,0x5bc}, {0xfb3b,0x5db,0x5bc},
+    {0xfb3c,0x5dc,0x5bc}, {0xfb3e,0x5de,0x5bc}, {0xfb40,0x5e0,0x5bc}, {0xfb41,0x5e1,0x5bc}, {0xfb43,0x5e3,0x5bc},
+    {0xfb44,0x5e4,0x5bc}, {0xfb46,0x5e6,0x5bc}, {0xfb47,0x5e7,0x5bc}, {0xfb48,0x5e8,0x5bc}, {0xfb49,0x5e9,0x5bc},
+    {0xfb4a,0x5ea,0x5bc}, {0xfb4b,0x5d5,0x5b9}, {0xfb4c,0x5d1,0x5bf}, {0xfb4d,0x5db,0x5bf}, {0xfb4e,0x5e4,0x5bf},
+    {0x1109a,0x11099,0x110ba}, {0x1109c,0x1109b,0x110ba}, {0x110ab,0x110a5,0x110ba}, {0x1112e,0x11131,0x11127},
+    {0x1112f,0x11132,0x11127}, {0x1134b,0x11347,0x1133e}, {0x1134c,0x11347,0x11357}, {0x114bb,0x114b9,0x114ba},
+    {0x114bc,0x114b9,0x114b0}, {0x114be,0x114b9,0x114bd}, {0x115ba,0x115b8,0x115af}, {0x115bb,0x115b9,0x115af},
+    {0x1d15e,0x1d157,0x1d165}, {0x1d15f,0x1d158,0x1d165}, {0x1d160,0x1d15f,0x1d16e}, {0x1d161,0x1d15f,0x1d16f},
+    {0x1d162,0x1d15f,0x1d170}, {0x1d163,0x1d15f,0x1d171}, {0x1d164,0x1d15f,0x1d172}, {0x1d1bb,0x1d1b9,0x1d165},
+    {0x1d1bc,0x1d1ba,0x1d165}, {0x1d1bd,0x1d1bb,0x1d16e}, {0x1d1be,0x1d1bc,0x1d16e}, {0x1d1bf,0x1d1bb,0x1d16f},
+    {0x1d1c0,0x1d1bc,0x1d16f}, {0x2f800,0x4e3d,0}, {0x2f801,0x4e38,0}, {0x2f802,0x4e41,0}, {0x2f803,0x20122,0},
+    {0x2f804,0x4f60,0}, {0x2f805,0x4fae,0}, {0x2f806,0x4fbb,0}, {0x2f807,0x5002,0}, {0x2f808,0x507a,0},
+    {0x2f809,0x5099,0}, {0x2f80a,0x50e7,0}, {0x2f80b,0x50cf,0}, {0x2f80c,0x349e,0}, {0x2f80d,0x2063a,0},
+    {0x2f80e,0x514d,0}, {0x2f80f,0x5154,0}, {0x2f810,0x5164,0}, {0x2f811,0x5177,0}, {0x2f812,0x2051c,0},
+    {0x2f813,0x34b9,0}, {0x2f814,0x5167,0}, {0x2f815,0x518d,0}, {0x2f816,0x2054b,0}, {0x2f817,0x5197,0},
+    {0x2f818,0x51a4,0}, {0x2f819,0x4ecc,0}, {0x2f81a,0x51ac,0}, {0x2f81b,0x51b5,0}, {0x2f81c,0x291df,0},
+    {0x2f81d,0x51f5,0}, {0x2f81e,0x5203,0}, {0x2f81f,0x34df,0}, {0x2f820,0x523b,0}, {0x2f821,0x5246,0},
+    {0x2f822,0x5272,0}, {0x2f823,0x5277,0}, {0x2f824,0x3515,0}, {0x2f825,0x52c7,0}, {0x2f826,0x52c9,0},
+    {0x2f827,0x52e4,0}, {0x2f828,0x52fa,0}, {0x2f829,0x5305,0}, {0x2f82a,0x5306,0}, {0x2f82b,0x5317,0},
+    {0x2f82c,0x5349,0}, {0x2f82d,0x5351,0}, {0x2f82e,0x535a,0}, {0x2f82f,0x5373,0}, {0x2f830,0x537d,0},
+    {0x2f831,0x537f,0}, {0x2f832,0x537f,0}, {0x2f833,0x537f,0}, {0x2f834,0x20a2c,0}, {0x2f835,0x7070,0},
+    {0x2f836,0x53ca,0}, {0x2f837,0x53df,0}, {0x2f838,0x20b63,0}, {0x2f839,0x53eb,0}, {0x2f83a,0x53f1,0},
+    {0x2f83b,0x5406,0}, {0x2f83c,0x549e,0}, {0x2f83d,0x5438,0}, {0x2f83e,0x5448,0}, {0x2f83f,0x5468,0},
+    {0x2f840,0x54a2,0}, {0x2f841,0x54f6,0}, {0x2f842,0x5510,0}, {0x2f843,0x5553,0}, {0x2f844,0x5563,0},
+    {0x2f845,0x5584,0}, {0x2f846,0x5584,0}, {0x2f847,0x5599,0}, {0x2f848,0x55ab,0}, {0x2f849,0x55b3,0},
+    {0x2f84a,0x55c2,0}, {0x2f84b,0x5716,0}, {0x2f84c,0x5606,0}, {0x2f84d,0x5717,0}, {0x2f84e,0x5651,0},
+    {0x2f84f,0x5674,0}, {0x2f850,0x5207,0}, {0x2f851,0x58ee,0}, {0x2f852,0x57ce,0}, {0x2f853,0x57f4,0},
+    {0x2f854,0x580d,0}, {0x2f855,0x578b,0}, {0x2f856,0x5832,0}, {0x2f857,0x5831,0}, {0x2f858,0x58ac,0},
+    {0x2f859,0x214e4,0}, {0x2f85a,0x58f2,0}, {0x2f85b,0x58f7,0}, {0x2f85c,0x5906,0}, {0x2f85d,0x591a,0},
+    {0x2f85e,0x5922,0}, {0x2f85f,0x5962,0}, {0x2f860,0x216a8,0}, {0x2f861,0x216ea,0}, {0x2f862,0x59ec,0},
+    {0x2f863,0x5a1b,0}, {0x2f864,0x5a27,0}, {0x2f865,0x59d8,0}, {0x2f866,0x5a66,0}, {0x2f867,0x36ee,0},
+    {0x2f868,0x36fc,0}, {0x2f869,0x5b08,0}, {0x2f86a,0x5b3e,0}, {0x2f86b,0x5b3e,0}, {0x2f86c,0x219c8,0},
+    {0x2f86d,0x5bc3,0}, {0x2f86e,0x5bd8,0}, {0x2f86f,0x5be7,0}, {0x2f870,0x5bf3,0}, {0x2f871,0x21b18,0},
+    {0x2f872,0x5bff,0}, {0x2f873,0x5c06,0}, {0x2f874,0x5f53,0}, {0x2f875,0x5c22,0}, {0x2f876,0x3781,0},
+    {0x2f877,0x5c60,0}, {0x2f878,0x5c6e,0}, {0x2f879,0x5cc0,0}, {0x2f87a,0x5c8d,0}, {0x2f87b,0x21de4,0},
+    {0x2f87c,0x5d43,0}, {0x2f87d,0x21de6,0}, {0x2f87e,0x5d6e,0}, {0x2f87f,0x5d6b,0}, {0x2f880,0x5d7c,0},
+    {0x2f881,0x5de1,0}, {0x2f882,0x5de2,0}, {0x2f883,0x382f,0}, {0x2f884,0x5dfd,0}, {0x2f885,0x5e28,0},
+    {0x2f886,0x5e3d,0}, {0x2f887,0x5e69,0}, {0x2f888,0x3862,0}, {0x2f889,0x22183,0}, {0x2f88a,0x387c,0},
+    {0x2f88b,0x5eb0,0}, {0x2f88c,0x5eb3,0}, {0x2f88d,0x5eb6,0}, {0x2f88e,0x5eca,0}, {0x2f88f,0x2a392,0},
+    {0x2f890,0x5efe,0}, {0x2f891,0x22331,0}, {0x2f892,0x22331,0}, {0x2f893,0x8201,0}, {0x2f894,0x5f22,0},
+    {0x2f895,0x5f22,0}, {0x2f896,0x38c7,0}, {0x2f897,0x232b8,0}, {0x2f898,0x261da,0}, {0x2f899,0x5f62,0},
+    {0x2f89a,0x5f6b,0}, {0x2f89b,0x38e3,0}, {0x2f89c,0x5f9a,0}, {0x2f89d,0x5fcd,0}, {0x2f89e,0x5fd7,0},
+    {0x2f89f,0x5ff9,0}, {0x2f8a0,0x6081,0}, {0x2f8a1,0x393a,0}, {0x2f8a2,0x391c,0}, {0x2f8a3,0x6094,0},
+    {0x2f8a4,0x226d4,0}, {0x2f8a5,0x60c7,0}, {0x2f8a6,0x6148,0}, {0x2f8a7,0x614c,0}, {0x2f8a8,0x614e,0},
+    {0x2f8a9,0x614c,0}, {0x2f8aa,0x617a,0}, {0x2f8ab,0x618e,0}, {0x2f8ac,0x61b2,0}, {0x2f8ad,0x61a4,0},
+    {0x2f8ae,0x61af,0}, {0x2f8af,0x61de,0}, {0x2f8b0,0x61f2,0}, {0x2f8b1,0x61f6,0}, {0x2f8b2,0x6210,0},
+    {0x2f8b3,0x621b,0}, {0x2f8b4,0x625d,0}, {0x2f8b5,0x62b1,0}, {0x2f8b6,0x62d4,0}, {0x2f8b7,0x6350,0},
+    {0x2f8b8,0x22b0c,0}, {0x2f8b9,0x633d,0}, {0x2f8ba,0x62fc,0}, {0x2f8bb,0x6368,0}, {0x2f8bc,0x6383,0},
+    {0x2f8bd,0x63e4,0}, {0x2f8be,0x22bf1,0}, {0x2f8bf,0x6422,0}, {0x2f8c0,0x63c5,0}, {0x2f8c1,0x63a9,0},
+    {0x2f8c2,0x3a2e,0}, {0x2f8c3,0x6469,0}, {0x2f8c4,0x647e,0}, {0x2f8c5,0x649d,0}, {0x2f8c6,0x6477,0},
+    {0x2f8c7,0x3a6c,0}, {0x2f8c8,0x654f,0}, {0x2f8c9,0x656c,0}, {0x2f8ca,0x2300a,0}, {0x2f8cb,0x65e3,0},
+    {0x2f8cc,0x66f8,0}, {0x2f8cd,0x6649,0}, {0x2f8ce,0x3b19,0}, {0x2f8cf,0x6691,0}, {0x2f8d0,0x3b08,0},
+    {0x2f8d1,0x3ae4,0}, {0x2f8d2,0x5192,0}, {0x2f8d3,0x5195,0}, {0x2f8d4,0x6700,0}, {0x2f8d5,0x669c,0},
+    {0x2f8d6,0x80ad,0}, {0x2f8d7,0x43d9,0}, {0x2f8d8,0x6717,0}, {0x2f8d9,0x671b,0}, {0x2f8da,0x6721,0},
+    {0x2f8db,0x675e,0}, {0x2f8dc,0x6753,0}, {0x2f8dd,0x233c3,0}, {0x2f8de,0x3b49,0}, {0x2f8df,0x67fa,0},
+    {0x2f8e0,0x6785,0}, {0x2f8e1,0x6852,0}, {0x2f8e2,0x6885,0}, {0x2f8e3,0x2346d,0}, {0x2f8e4,0x688e,0},
+    {0x2f8e5,0x681f,0}, {0x2f8e6,0x6914,0}, {0x2f8e7,0x3b9d,0}, {0x2f8e8,0x6942,0}, {0x2f8e9,0x69a3,0},
+    {0x2f8ea,0x69ea,0}, {0x2f8eb,0x6aa8,0}, {0x2f8ec,0x236a3,0}, {0x2f8ed,0x6adb,0}, {0x2f8ee,0x3c18,0},
+    {0x2f8ef,0x6b21,0}, {0x2f8f0,0x238a7,0}, {0x2f8f1,0x6b54,0}, {0x2f8f2,0x3c4e,0}, {0x2f8f3,0x6b72,0},
+    {0x2f8f4,0x6b9f,0}, {0x2f8f5,0x6bba,0}, {0x2f8f6,0x6bbb,0}, {0x2f8f7,0x23a8d,0}, {0x2f8f8,0x21d0b,0},
+    {0x2f8f9,0x23afa,0}, {0x2f8fa,0x6c4e,0}, {0x2f8fb,0x23cbc,0}, {0x2f8fc,0x6cbf,0}, {0x2f8fd,0x6ccd,0},
+    {0x2f8fe,0x6c67,0}, {0x2f8ff,0x6d16,0}, {0x2f900,0x6d3e,0}, {0x2f901,0x6d77,0}, {0x2f902,0x6d41,0},
+    {0x2f903,0x6d69,0}, {0x2f904,0x6d78,0}, {0x2f905,0x6d85,0}, {0x2f906,0x23d1e,0}, {0x2f907,0x6d34,0},
+    {0x2f908,0x6e2f,0}, {0x2f909,0x6e6e,0}, {0x2f90a,0x3d33,0}, {0x2f90b,0x6ecb,0}, {0x2f90c,0x6ec7,0},
+    {0x2f90d,0x23ed1,0}, {0x2f90e,0x6df9,0}, {0x2f90f,0x6f6e,0}, {0x2f910,0x23f5e,0}, {0x2f911,0x23f8e,0},
+    {0x2f912,0x6fc6,0}, {0x2f913,0x7039,0}, {0x2f914,0x701e,0}, {0x2f915,0x701b,0}, {0x2f916,0x3d96,0},
+    {0x2f917,0x704a,0}, {0x2f918,0x707d,0}, {0x2f919,0x7077,0}, {0x2f91a,0x70ad,0}, {0x2f91b,0x20525,0},
+    {0x2f91c,0x7145,0}, {0x2f91d,0x24263,0}, {0x2f91e,0x719c,0}, {0x2f91f,0x243ab,0}, {0x2f920,0x7228,0},
+    {0x2f921,0x7235,0}, {0x2f922,0x7250,0}, {0x2f923,0x24608,0}, {0x2f924,0x7280,0}, {0x2f925,0x7295,0},
+    {0x2f926,0x24735,0}, {0x2f927,0x24814,0}, {0x2f928,0x737a,0}, {0x2f929,0x738b,0}, {0x2f92a,0x3eac,0},
+    {0x2f92b,0x73a5,0}, {0x2f92c,0x3eb8,0}, {0x2f92d,0x3eb8,0}, {0x2f92e,0x7447,0}, {0x2f92f,0x745c,0},
+    {0x2f930,0x7471,0}, {0x2f931,0x7485,0}, {0x2f932,0x74ca,0}, {0x2f933,0x3f1b,0}, {0x2f934,0x7524,0},
+    {0x2f935,0x24c36,0}, {0x2f936,0x753e,0}, {0x2f937,0x24c92,0}, {0x2f938,0x7570,0}, {0x2f939,0x2219f,0},
+    {0x2f93a,0x7610,0}, {0x2f93b,0x24fa1,0}, {0x2f93c,0x24fb8,0}, {0x2f93d,0x25044,0}, {0x2f93e,0x3ffc,0},
+    {0x2f93f,0x4008,0}, {0x2f940,0x76f4,0}, {0x2f941,0x250f3,0}, {0x2f942,0x250f2,0}, {0x2f943,0x25119,0},
+    {0x2f944,0x25133,0}, {0x2f945,0x771e,0}, {0x2f946,0x771f,0}, {0x2f947,0x771f,0}, {0x2f948,0x774a,0},
+    {0x2f949,0x4039,0}, {0x2f94a,0x778b,0}, {0x2f94b,0x4046,0}, {0x2f94c,0x4096,0}, {0x2f94d,0x2541d,0},
+    {0x2f94e,0x784e,0}, {0x2f94f,0x788c,0}, {0x2f950,0x78cc,0}, {0x2f951,0x40e3,0}, {0x2f952,0x25626,0},
+    {0x2f953,0x7956,0}, {0x2f954,0x2569a,0}, {0x2f955,0x256c5,0}, {0x2f956,0x798f,0}, {0x2f957,0x79eb,0},
+    {0x2f958,0x412f,0}, {0x2f959,0x7a40,0}, {0x2f95a,0x7a4a,0}, {0x2f95b,0x7a4f,0}, {0x2f95c,0x2597c,0},
+    {0x2f95d,0x25aa7,0}, {0x2f95e,0x25aa7,0}, {0x2f95f,0x7aee,0}, {0x2f960,0x4202,0}, {0x2f961,0x25bab,0},
+    {0x2f962,0x7bc6,0}, {0x2f963,0x7bc9,0}, {0x2f964,0x4227,0}, {0x2f965,0x25c80,0}, {0x2f966,0x7cd2,0},
+    {0x2f967,0x42a0,0}, {0x2f968,0x7ce8,0}, {0x2f969,0x7ce3,0}, {0x2f96a,0x7d00,0}, {0x2f96b,0x25f86,0},
+    {0x2f96c,0x7d63,0}, {0x2f96d,0x4301,0}, {0x2f96e,0x7dc7,0}, {0x2f96f,0x7e02,0}, {0x2f970,0x7e45,0},
+    {0x2f971,0x4334,0}, {0x2f972,0x26228,0}, {0x2f973,0x26247,0}, {0x2f974,0x4359,0}, {0x2f975,0x262d9,0},
+    {0x2f976,0x7f7a,0}, {0x2f977,0x2633e,0}, {0x2f978,0x7f95,0}, {0x2f979,0x7ffa,0}, {0x2f97a,0x8005,0},
+    {0x2f97b,0x264da,0}, {0x2f97c,0x26523,0}, {0x2f97d,0x8060,0}, {0x2f97e,0x265a8,0}, {0x2f97f,0x8070,0},
+    {0x2f980,0x2335f,0}, {0x2f981,0x43d5,0}, {0x2f982,0x80b2,0}, {0x2f983,0x8103,0}, {0x2f984,0x440b,0},
+    {0x2f985,0x813e,0}, {0x2f986,0x5ab5,0}, {0x2f987,0x267a7,0}, {0x2f988,0x267b5,0}, {0x2f989,0x23393,0},
+    {0x2f98a,0x2339c,0}, {0x2f98b,0x8201,0}, {0x2f98c,0x8204,0}, {0x2f98d,0x8f9e,0}, {0x2f98e,0x446b,0},
+    {0x2f98f,0x8291,0}, {0x2f990,0x828b,0}, {0x2f991,0x829d,0}, {0x2f992,0x52b3,0}, {0x2f993,0x82b1,0},
+    {0x2f994,0x82b3,0}, {0x2f995,0x82bd,0}, {0x2f996,0x82e6,0}, {0x2f997,0x26b3c,0}, {0x2f998,0x82e5,0},
+    {0x2f999,0x831d,0}, {0x2f99a,0x8363,0}, {0x2f99b,0x83ad,0}, {0x2f99c,0x8323,0}, {0x2f99d,0x83bd,0},
+    {0x2f99e,0x83e7,0}, {0x2f99f,0x8457,0}, {0x2f9a0,0x8353,0}, {0x2f9a1,0x83ca,0}, {0x2f9a2,0x83cc,0},
+    {0x2f9a3,0x83dc,0}, {0x2f9a4,0x26c36,0}, {0x2f9a5,0x26d6b,0}, {0x2f9a6,0x26cd5,0}, {0x2f9a7,0x452b,0},
+    {0x2f9a8,0x84f1,0}, {0x2f9a9,0x84f3,0}, {0x2f9aa,0x8516,0}, {0x2f9ab,0x273ca,0}, {0x2f9ac,0x8564,0},
+    {0x2f9ad,0x26f2c,0}, {0x2f9ae,0x455d,0}, {0x2f9af,0x4561,0}, {0x2f9b0,0x26fb1,0}, {0x2f9b1,0x270d2,0},
+    {0x2f9b2,0x456b,0}, {0x2f9b3,0x8650,0}, {0x2f9b4,0x865c,0}, {0x2f9b5,0x8667,0}, {0x2f9b6,0x8669,0},
+    {0x2f9b7,0x86a9,0}, {0x2f9b8,0x8688,0}, {0x2f9b9,0x870e,0}, {0x2f9ba,0x86e2,0}, {0x2f9bb,0x8779,0},
+    {0x2f9bc,0x8728,0}, {0x2f9bd,0x876b,0}, {0x2f9be,0x8786,0}, {0x2f9bf,0x45d7,0}, {0x2f9c0,0x87e1,0},
+    {0x2f9c1,0x8801,0}, {0x2f9c2,0x45f9,0}, {0x2f9c3,0x8860,0}, {0x2f9c4,0x8863,0}, {0x2f9c5,0x27667,0},
+    {0x2f9c6,0x88d7,0}, {0x2f9c7,0x88de,0}, {0x2f9c8,0x4635,0}, {0x2f9c9,0x88fa,0}, {0x2f9ca,0x34bb,0},
+    {0x2f9cb,0x278ae,0}, {0x2f9cc,0x27966,0}, {0x2f9cd,0x46be,0}, {0x2f9ce,0x46c7,0}, {0x2f9cf,0x8aa0,0},
+    {0x2f9d0,0x8aed,0}, {0x2f9d1,0x8b8a,0}, {0x2f9d2,0x8c55,0}, {0x2f9d3,0x27ca8,0}, {0x2f9d4,0x8cab,0},
+    {0x2f9d5,0x8cc1,0}, {0x2f9d6,0x8d1b,0}, {0x2f9d7,0x8d77,0}, {0x2f9d8,0x27f2f,0}, {0x2f9d9,0x20804,0},
+    {0x2f9da,0x8dcb,0}, {0x2f9db,0x8dbc,0}, {0x2f9dc,0x8df0,0}, {0x2f9dd,0x208de,0}, {0x2f9de,0x8ed4,0},
+    {0x2f9df,0x8f38,0}, {0x2f9e0,0x285d2,0}, {0x2f9e1,0x285ed,0}, {0x2f9e2,0x9094,0}, {0x2f9e3,0x90f1,0},
+    {0x2f9e4,0x9111,0}, {0x2f9e5,0x2872e,0}, {0x2f9e6,0x911b,0}, {0x2f9e7,0x9238,0}, {0x2f9e8,0x92d7,0},
+    {0x2f9e9,0x92d8,0}, {0x2f9ea,0x927c,0}, {0x2f9eb,0x93f9,0}, {0x2f9ec,0x9415,0}, {0x2f9ed,0x28bfa,0},
+    {0x2f9ee,0x958b,0}, {0x2f9ef,0x4995,0}, {0x2f9f0,0x95b7,0}, {0x2f9f1,0x28d77,0}, {0x2f9f2,0x49e6,0},
+    {0x2f9f3,0x96c3,0}, {0x2f9f4,0x5db2,0}, {0x2f9f5,0x9723,0}, {0x2f9f6,0x29145,0}, {0x2f9f7,0x2921a,0},
+    {0x2f9f8,0x4a6e,0}, {0x2f9f9,0x4a76,0}, {0x2f9fa,0x97e0,0}, {0x2f9fb,0x2940a,0}, {0x2f9fc,0x4ab2,0},
+    {0x2f9fd,0x29496,0}, {0x2f9fe,0x980b,0}, {0x2f9ff,0x980b,0}, {0x2fa00,0x9829,0}, {0x2fa01,0x295b6,0},
+    {0x2fa02,0x98e2,0}, {0x2fa03,0x4b33,0}, {0x2fa04,0x9929,0}, {0x2fa05,0x99a7,0}, {0x2fa06,0x99c2,0},
+    {0x2fa07,0x99fe,0}, {0x2fa08,0x4bce,0}, {0x2fa09,0x29b30,0}, {0x2fa0a,0x9b12,0}, {0x2fa0b,0x9c40,0},
+    {0x2fa0c,0x9cfd,0}, {0x2fa0d,0x4cce,0}, {0x2fa0e,0x4ced,0}, {0x2fa0f,0x9d67,0}, {0x2fa10,0x2a0ce,0},
+    {0x2fa11,0x4cf8,0}, {0x2fa12,0x2a105,0}, {0x2fa13,0x2a20e,0}, {0x2fa14,0x2a291,0}, {0x2fa15,0x9ebb,0},
+    {0x2fa16,0x4d56,0}, {0x2fa17,0x9ef9,0}, {0x2fa18,0x9efe,0}, {0x2fa19,0x9f05,0}, {0x2fa1a,0x9f0f,0},
+    {0x2fa1b,0x9f16,0}, {0x2fa1c,0x9f3b,0}, {0x2fa1d,0x2a600,0},
+};
+
+/// The primary composites: numbers of rows of unicode_decompositions, sorted by (first, second).
+inline constexpr std::uint16_t unicode_compositions[] = {
+    912, 909, 913, 0, 1, 2, 3, 53, 55, 238, 4, 572, 5, 165, 208, 210, 570, 415, 57, 417, 419, 421, 59, 61, 63, 65, 6,
+    425, 67, 427, 431, 433, 429, 7, 8, 9, 598, 69, 71, 73, 10, 596, 77, 212, 214, 594, 240, 75, 439, 441, 445, 198, 79,
+    447, 81, 83, 187, 85, 87, 449, 453, 236, 451, 455, 457, 11, 12, 13, 89, 91, 93, 97, 14, 610, 167, 216, 218, 612, 95,
+    459, 98, 463, 189, 465, 100, 467, 102, 106, 469, 104, 475, 473, 477, 479, 481, 200, 108, 15, 483, 112, 485, 110,
+    489, 487, 16, 17, 18, 19, 114, 116, 246, 20, 616, 118, 169, 220, 222, 161, 614, 191, 499, 501, 120, 503, 124, 224,
+    226, 505, 122, 509, 126, 128, 511, 132, 513, 232, 130, 521, 136, 523, 234, 134, 527, 525, 21, 22, 23, 138, 140, 142,
+    24, 640, 144, 146, 171, 228, 230, 163, 638, 529, 148, 533, 531, 539, 541, 543, 545, 150, 549, 547, 551, 553, 555,
+    652, 25, 152, 658, 250, 557, 154, 656, 654, 155, 559, 157, 159, 561, 563, 26, 27, 28, 29, 54, 56, 239, 30, 573, 31,
+    166, 209, 211, 571, 416, 58, 418, 420, 422, 60, 62, 64, 66, 32, 426, 68, 428, 432, 434, 430, 33, 34, 35, 599, 70,
+    72, 74, 36, 597, 78, 213, 215, 595, 241, 76, 440, 442, 446, 199, 80, 448, 82, 84, 188, 86, 88, 450, 454, 237, 452,
+    456, 458, 565, 37, 38, 39, 90, 92, 94, 40, 611, 168, 217, 219, 613, 96, 460, 99, 197, 464, 190, 466, 101, 468, 103,
+    107, 470, 105, 476, 474, 478, 480, 482, 201, 109, 41, 484, 113, 486, 111, 490, 488, 42, 43, 44, 45, 115, 117, 247,
+    46, 617, 119, 170, 221, 223, 162, 615, 192, 500, 502, 121, 504, 125, 225, 227, 506, 123, 510, 127, 129, 512, 133,
+    514, 233, 131, 522, 566, 137, 524, 235, 135, 528, 526, 47, 48, 49, 139, 141, 143, 50, 641, 145, 147, 172, 229, 231,
+    164, 639, 530, 149, 534, 532, 540, 542, 544, 546, 151, 550, 548, 567, 552, 554, 556, 653, 51, 153, 659, 251, 558,
+    52, 657, 568, 655, 156, 560, 158, 160, 562, 564, 875, 258, 835, 576, 574, 580, 578, 181, 202, 204, 185, 423, 602,
+    600, 606, 604, 461, 620, 618, 624, 622, 491, 244, 493, 242, 206, 179, 175, 173, 177, 577, 575, 581, 579, 182, 203,
+    205, 186, 424, 603, 601, 607, 605, 462, 621, 619, 625, 623, 492, 245, 494, 243, 207, 180, 176, 174, 178, 586, 584,
+    590, 588, 587, 585, 591, 589, 435, 437, 436, 438, 495, 497, 496, 498, 515, 516, 517, 518, 535, 536, 537, 538, 569,
+    630, 628, 634, 632, 636, 631, 629, 635, 633, 637, 644, 642, 648, 646, 650, 645, 643, 649, 647, 651, 195, 193, 194,
+    183, 184, 443, 444, 248, 249, 196, 831, 259, 830, 829, 668, 669, 833, 841, 261, 682, 683, 843, 262, 696, 697, 845,
+    857, 263, 856, 855, 268, 712, 713, 883, 264, 726, 727, 874, 872, 265, 871, 870, 269, 740, 885, 266, 752, 753, 887,
+    826, 838, 760, 270, 823, 822, 660, 661, 827, 825, 762, 271, 676, 677, 764, 272, 688, 689, 839, 837, 766, 273, 850,
+    849, 275, 704, 705, 853, 768, 277, 720, 721, 866, 867, 770, 278, 863, 862, 276, 732, 733, 868, 772, 279, 744, 745,
+    881, 879, 851, 267, 854, 864, 274, 869, 880, 280, 281, 285, 302, 304, 284, 282, 306, 283, 300, 310, 312, 287, 314,
+    289, 316, 286, 318, 324, 288, 326, 328, 330, 332, 322, 303, 305, 293, 291, 307, 292, 301, 311, 313, 296, 315, 290,
+    317, 295, 319, 325, 297, 327, 329, 331, 333, 323, 294, 298, 299, 308, 309, 320, 321, 334, 335, 337, 336, 338, 340,
+    341, 339, 342, 343, 344, 353, 354, 365, 364, 366, 369, 370, 372, 371, 373, 374, 377, 375, 376, 378, 379, 381, 380,
+    382, 383, 385, 384, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 471, 472, 507, 508, 519, 520, 582,
+    592, 583, 593, 608, 609, 626, 627, 662, 664, 666, 774, 663, 665, 667, 775, 776, 777, 778, 779, 780, 781, 670, 672,
+    674, 782, 671, 673, 675, 783, 784, 785, 786, 787, 788, 789, 678, 680, 679, 681, 684, 686, 685, 687, 690, 692, 694,
+    790, 691, 693, 695, 791, 792, 793, 794, 795, 796, 797, 698, 700, 702, 798, 699, 701, 703, 799, 800, 801, 802, 803,
+    804, 805, 706, 708, 710, 707, 709, 711, 714, 716, 718, 715, 717, 719, 722, 724, 723, 725, 728, 730, 729, 731, 734,
+    736, 738, 735, 737, 739, 741, 742, 743, 746, 748, 750, 806, 747, 749, 751, 807, 808, 809, 810, 811, 812, 813, 754,
+    756, 758, 814, 755, 757, 759, 815, 816, 817, 818, 819, 820, 821, 824, 836, 878, 828, 846, 847, 848, 840, 882, 859,
+    860, 861, 894, 895, 896, 897, 899, 898, 900, 901, 902, 903, 904, 905, 906, 907, 908, 911, 910, 914, 915, 916, 917,
+    918, 919, 920, 921, 930, 931, 922, 923, 924, 925, 932, 933, 926, 927, 928, 929, 934, 935, 936, 937, 966, 941, 942,
+    943, 944, 945, 946, 947, 948, 949, 950, 951, 952, 953, 954, 955, 956, 957, 958, 959, 960, 961, 962, 963, 964, 965,
+    967, 993, 968, 969, 970, 971, 972, 973, 974, 975, 976, 977, 978, 979, 980, 981, 982, 983, 984, 985, 986, 987, 988,
+    989, 990, 991, 992, 994, 995, 996, 997, 998, 1493, 1494, 1495, 1496, 1497, 1498, 1499, 1501, 1500, 1502, 1503, 1504,
+};
+
+// clang-format on
+}  // namespace medmo::inline MEDMO_ABI::text::detail
+
+namespace medmo::inline MEDMO_ABI::text {
+
+inline constexpr char32_t replacement_character = 0xFFFD;
+
+enum class character_class : std::uint8_t { other, letter, number, space };
+
+namespace detail {
+constexpr std::uint16_t find_record(char32_t c) {
+  if (c >= unicode_runs_end) return unicode_records[0];
+  auto first = unicode_runs + unicode_blocks[c >> 8], last = unicode_runs + unicode_blocks[(c >> 8) + 1] + 1;
+  auto run = std::upper_bound(first, last, (static_cast<std::uint32_t>(c) << 8) | 0xFF) - 1;
+  return unicode_records[*run & 0xFF];
+}
+
+inline constexpr auto first_records = [] {
+  std::array<std::uint16_t, 0x250> a{};  // the Latin blocks
+  for (char32_t c = 0; c < a.size(); ++c) a[c] = find_record(c);
+  return a;
+}();
+
+constexpr std::uint16_t record_of(char32_t c) { return c < first_records.size() ? first_records[c] : find_record(c); }
+}  // namespace detail
+
+/// Class of a code point, as the reference's \p{L}, \p{N} and \s see it. Code points beyond Unicode are `other`.
+constexpr character_class class_of(char32_t c) { return static_cast<character_class>(detail::record_of(c) & 3); }
+
+/// Canonical combining class, 0 for everything that is not a combining mark.
+constexpr int combining_class(char32_t c) { return detail::record_of(c) >> 3; }
+
+/// May NFC change text because of this character? (The property NFC_Quick_Check is not Yes.)
+constexpr bool changes_under_nfc(char32_t c) { return (detail::record_of(c) & 4) != 0; }
+
+/// One decoded character: its code point and how many bytes it took.
+struct decoded {
+  char32_t code_point = 0;
+  std::size_t size = 0;
+};
+
+/// Decodes the character that starts at text[at] of *valid* UTF-8; at < text.size().
+constexpr decoded decode_valid(std::string_view text, std::size_t at) {
+  auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[at + i])); };
+  char32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  if (lead < 0xE0) return {((lead & 0x1F) << 6) | (byte(1) & 0x3F), 2};
+  if (lead < 0xF0) return {((lead & 0x0F) << 12) | ((byte(1) & 0x3F) << 6) | (byte(2) & 0x3F), 3};
+  return {((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) | (byte(3) & 0x3F), 4};
+}
+
+/// What stands at the head of some bytes.
+enum class utf8_state { valid, incomplete, invalid };
+struct utf8_head {
+  utf8_state state = utf8_state::valid;
+  std::size_t size = 0;  ///< bytes of the character, or of the longest beginning of one
+};
+
+/// Looks at the character that starts at text[at], at < text.size(): whole, cut short by the end of the text, or broken.
+/// A broken one's size is the part to be replaced by one U+FFFD (the Unicode standard's "maximal subpart").
+constexpr utf8_head look_at_utf8(std::string_view text, std::size_t at) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  unsigned char lead = byte(0);
+  if (lead < 0x80) return {utf8_state::valid, 1};
+  if (lead < 0xC2 || lead > 0xF4) return {utf8_state::invalid, 1};
+  std::size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  // The second byte excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+  unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  for (std::size_t i = 1; i < size; ++i, low = 0x80, high = 0xBF) {
+    if (i >= text.size() - at) return {utf8_state::incomplete, i};
+    if (byte(i) < low || byte(i) > high) return {utf8_state::invalid, i};
+  }
+  return {utf8_state::valid, size};
+}
+
+/// Offset of the first byte that is not part of valid UTF-8, or npos.
+constexpr std::size_t find_invalid_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    auto head = look_at_utf8(text, at);
+    if (head.state != utf8_state::valid) return at;
+    at += head.size;
+  }
+  return std::string_view::npos;
+}
+
+/// Throws errc::bad_text, naming `where` and the offset, unless `text` is valid UTF-8.
+inline void require_utf8(std::string_view text, std::string_view where) {
+  auto at = find_invalid_utf8(text);
+  if (at == std::string_view::npos) return;
+  MEDMO_THROW(errc::bad_text, std::string(where) + ", byte " + std::to_string(at), "valid UTF-8",
+              "byte " + std::to_string(static_cast<unsigned char>(text[at])));
+}
+
+/// Appends one code point; surrogates and values beyond U+10FFFF become U+FFFD.
+constexpr void append_utf8(std::string& out, char32_t c) {
+  if ((c >= 0xD800 && c < 0xE000) || c > 0x10FFFF) c = replacement_character;
+  auto put = [&](char32_t b) { out.push_back(static_cast<char>(static_cast<unsigned char>(b))); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) {
+    put(0xC0 | (c >> 6));
+  } else {
+    if (c < 0x10000) {
+      put(0xE0 | (c >> 12));
+    } else {
+      put(0xF0 | (c >> 18));
+      put(0x80 | ((c >> 12) & 0x3F));
+    }
+    put(0x80 | ((c >> 6) & 0x3F));
+  }
+  put(0x80 | (c & 0x3F));
+}
+
+/// Appends bytes as text: what is valid as it is, every maximal broken part as one U+FFFD.
+inline void append_lossy(std::string& out, std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    auto head = look_at_utf8(bytes, at);
+    if (head.state == utf8_state::valid)
+      out.append(bytes, at, head.size);
+    else
+      append_utf8(out, replacement_character);
+    at += head.size;
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+namespace medmo::inline MEDMO_ABI::text {
+
+namespace detail {
+inline constexpr auto byte_characters = [] {
+  std::array<char32_t, 256> a{};
+  char32_t next = 0x100;
+  for (char32_t b = 0; b < 256; ++b) {
+    bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+    a[b] = printable ? b : next++;
+  }
+  return a;
+}();
+inline constexpr std::size_t alphabet_size = 0x100 + 68;
+inline constexpr auto character_bytes = [] {
+  std::array<short, alphabet_size> a{};
+  for (auto& v : a) v = -1;
+  for (std::size_t b = 0; b < 256; ++b) a[byte_characters[b]] = static_cast<short>(b);
+  return a;
+}();
+}  // namespace detail
+
+/// Bytes -> their spelling in the alphabet, as UTF-8.
+inline std::string spell_bytes(std::string_view bytes) {
+  std::string out;
+  for (char b : bytes) append_utf8(out, detail::byte_characters[static_cast<unsigned char>(b)]);
+  return out;
+}
+
+/// Spelling -> bytes; nothing if it is not UTF-8 or holds a character outside the alphabet.
+inline std::optional<std::string> unspell_bytes(std::string_view spelling) {
+  std::string out;
+  out.reserve(spelling.size());
+  for (std::size_t at = 0; at < spelling.size();) {
+    auto head = look_at_utf8(spelling, at);
+    if (head.state != utf8_state::valid) return std::nullopt;
+    auto c = decode_valid(spelling, at).code_point;
+    if (c >= detail::alphabet_size || detail::character_bytes[c] < 0) return std::nullopt;
+    out.push_back(static_cast<char>(static_cast<unsigned char>(detail::character_bytes[c])));
+    at += head.size;
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/byte_pairs.hpp
+// Byte pair encoding: tokens as byte strings, merges as (left, right) -> (rank, result), and the merging of one piece.
+// The pair of lowest rank merges first, the leftmost of equals: a priority queue over a linked list, so a piece of n
+// bytes costs n log n whatever it holds. Ids are dense from 0. Knows neither files, nor added tokens, nor how text becomes pieces.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// Two tokens that become one.
+struct merge {
+  index left = 0, right = 0, result = 0;
+};
+
+class byte_pairs {
+ public:
+  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+  static constexpr index max_tokens = index{1} << 24;
+  static constexpr std::size_t max_token_bytes = std::size_t{1} << 16;
+  static constexpr std::size_t max_piece_bytes = std::size_t{1} << 31;
+
+  byte_pairs() { single_.fill(none); }
+
+  index size() const { return static_cast<index>(end_.size()); }
+  index merge_count() const { return static_cast<index>(merges_.size()); }
+
+  /// Bytes of token `id`, 0 <= id < size().
+  std::string_view bytes(index id) const {
+    auto i = static_cast<std::size_t>(id);
+    std::size_t begin = i == 0 ? 0 : end_[i - 1];
+    return std::string_view(pool_).substr(begin, end_[i] - begin);
+  }
+  /// Token of one byte, or none.
+  std::uint32_t single(unsigned char byte) const { return single_[byte]; }
+
+  /// Appends a token; its id is the size before. Throws errc::bad_format for an empty or second token of one byte,
+  /// errc::too_large beyond the limits above.
+  void add_token(std::string_view bytes, std::string_view where) {
+    auto name = [&] { return std::string(where) + ", token " + std::to_string(size()); };
+    if (bytes.empty()) MEDMO_THROW(errc::bad_format, name(), "a token of at least one byte", "none");
+    if (bytes.size() > max_token_bytes || size() >= max_tokens)
+      MEDMO_THROW(errc::too_large, name(), "at most 2^24 tokens of at most 2^16 bytes", "more");
+    if (bytes.size() > std::numeric_limits<std::uint32_t>::max() - pool_.size())
+      MEDMO_THROW(errc::too_large, name(), "at most 4 GiB of tokens", "more");
+    if (bytes.size() == 1) {
+      auto& own = single_[static_cast<unsigned char>(bytes[0])];
+      if (own != none)
+        MEDMO_THROW(errc::bad_format, name(), "every token once", "the byte of token " + std::to_string(own));
+      own = static_cast<std::uint32_t>(size());
+    }
+    pool_.append(bytes);
+    end_.push_back(static_cast<std::uint32_t>(pool_.size()));
+  }
+
+  /// Appends a merge; its rank is the number of merges before. Throws errc::bad_format unless the three ids are tokens,
+  /// the result's bytes are the two others', and the pair is new.
+  void add_merge(merge m, std::string_view where) {
+    auto name = [&] { return std::string(where) + ", merge " + std::to_string(merges_.size()); };
+    for (index id : {m.left, m.right, m.result})
+      if (id < 0 || id >= size())
+        MEDMO_THROW(errc::bad_format, name(), "ids below " + std::to_string(size()), "id " + std::to_string(id));
+    auto left = bytes(m.left), right = bytes(m.right), whole = bytes(m.result);
+    if (whole.size() != left.size() + right.size() || !whole.starts_with(left) || !whole.ends_with(right))
+      MEDMO_THROW(errc::bad_format, name(), "a token that joins the two", "token " + std::to_string(m.result));
+    if (slots_.size() < 16 || merges_.size() > slots_.size() / 3 * 2) grow();
+    auto& free = slot_of(key_of(m.left, m.right));
+    if (free.rank != none)
+      MEDMO_THROW(errc::bad_format, name(), "every pair once", "the pair of merge " + std::to_string(free.rank));
+    free = {key_of(m.left, m.right), static_cast<std::uint32_t>(merges_.size()), static_cast<std::uint32_t>(m.result)};
+    merges_.push_back(free.key);
+  }
+
+  /// The merge of rank `rank`, 0 <= rank < merge_count().
+  merge merge_at(index rank) const {
+    auto key = merges_[static_cast<std::size_t>(rank)];
+    return {static_cast<index>(key >> 32), static_cast<index>(key & 0xFFFFFFFF), static_cast<index>(find(key)->result)};
+  }
+
+  /// Working memory of encode; reuse it to save allocations.
+  struct workspace {
+    struct node {
+      std::uint32_t id, previous, next, rank, result;  // rank, result: of the merge with the next node
+    };
+    std::vector<node> nodes;
+    // Pairs to merge as rank << 32 | position: a sorted list that is walked, and a heap of those found meanwhile, which
+    // becomes the next list. A run of one letter is then walked in order instead of being sifted through a heap.
+    std::vector<std::uint64_t> ready, heap;
+  };
+
+  /// Appends the ids of one piece to `out`. Every byte has a token (the tokenizer checks that once);
+  /// piece.size() <= max_piece_bytes. Source: arXiv 1508.07909, over bytes.
+  void encode(std::string_view piece, workspace& w, std::vector<index>& out) const {
+    if (piece.empty()) return;
+    if (piece.size() == 1) {
+      out.push_back(static_cast<index>(single(static_cast<unsigned char>(piece[0]))));
+      return;
+    }
+    auto size = static_cast<std::uint32_t>(piece.size());
+    auto& nodes = w.nodes;
+    nodes.resize(size);
+    w.heap.clear();
+    auto update = [&](std::uint32_t at) {
+      auto& n = nodes[at];
+      n.rank = none;
+      if (n.next == none) return false;
+      auto found = find(key_of(n.id, nodes[n.next].id));
+      if (!found) return false;
+      n.rank = found->rank;
+      n.result = found->result;
+      w.heap.push_back(std::uint64_t{n.rank} << 32 | at);
+      return true;
+    };
+    for (std::uint32_t i = 0; i < size; ++i)
+      nodes[i] = {single(static_cast<unsigned char>(piece[i])), i - 1, i + 1 < size ? i + 1 : none, none, none};
+    for (std::uint32_t i = 0; i < size; ++i) update(i);
+    w.ready.clear();
+    for (std::size_t next = 0;;) {
+      if (next == w.ready.size()) {
+        if (w.heap.empty()) break;
+        w.ready.swap(w.heap);
+        w.heap.clear();
+        if (!std::is_sorted(w.ready.begin(), w.ready.end())) std::sort(w.ready.begin(), w.ready.end());
+        next = 0;
+      }
+      std::uint64_t best = w.ready[next];
+      if (!w.heap.empty() && w.heap.front() < best) {
+        best = w.heap.front();
+        std::pop_heap(w.heap.begin(), w.heap.end(), std::greater<>());
+        w.heap.pop_back();
+      } else {
+        ++next;
+      }
+      auto at = static_cast<std::uint32_t>(best & 0xFFFFFFFF);
+      auto& n = nodes[at];
+      if (n.rank != static_cast<std::uint32_t>(best >> 32)) continue;  // the pair is gone
+      auto& gone = nodes[n.next];
+      n.id = n.result;
+      n.next = gone.next;
+      gone.rank = none;
+      if (n.next != none) nodes[n.next].previous = at;
+      if (update(at)) std::push_heap(w.heap.begin(), w.heap.end(), std::greater<>());
+      if (n.previous != none && update(n.previous)) std::push_heap(w.heap.begin(), w.heap.end(), std::greater<>());
+    }
+    for (std::uint32_t i = 0; i != none; i = nodes[i].next) out.push_back(static_cast<index>(nodes[i].id));
+  }
+
+ private:
+  struct slot {
+    std::uint64_t key = 0;
+    std::uint32_t rank = none, result = none;  // rank none: empty
+  };
+  static std::uint64_t key_of(index left, index right) {
+    return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
+  }
+
+  /// Open addressing with linear probing; at least a third of the slots is empty, so every search ends.
+  std::size_t probe(std::uint64_t key) const {
+    std::size_t mask = slots_.size() - 1;
+    std::size_t at = static_cast<std::size_t>((key * 0x9E3779B97F4A7C15u) >> 20) & mask;
+    while (slots_[at].rank != none && slots_[at].key != key) at = (at + 1) & mask;
+    return at;
+  }
+  slot& slot_of(std::uint64_t key) { return slots_[probe(key)]; }
+  slot const* find(std::uint64_t key) const {
+    if (slots_.empty()) return nullptr;
+    auto const& s = slots_[probe(key)];
+    return s.rank == none ? nullptr : &s;
+  }
+  void grow() {
+    std::vector<slot> old(std::max<std::size_t>(16, slots_.size() * 2));
+    old.swap(slots_);
+    for (auto const& s : old)
+      if (s.rank != none) slot_of(s.key) = s;
+  }
+
+  std::string pool_;                   // the bytes of all tokens
+  std::vector<std::uint32_t> end_;     // where each token ends in the pool
+  std::vector<std::uint64_t> merges_;  // keys by rank
+  std::vector<slot> slots_;
+  std::array<std::uint32_t, 256> single_{};
+};
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/chat.hpp
+// A conversation becomes token ids: Qwen3-VL-Instruct's chat template, rendered straight into ids.
+//   turn = <|im_start|> role \n content <|im_end|> \n;  image = <|vision_start|> <|image_pad|> x n <|vision_end|>
+// Control tokens are written as ids, text is encoded with control tokens forbidden: nobody's text can begin a turn. All
+// text between two control tokens is encoded as one, so that ids equal those of the reference's rendered string.
+// Says nothing about pixels: how many placeholders a picture has is the caller's. Jinja form: chat_template.hpp.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// ---- medmo/text/tokenizer.hpp
+// The tokenizer: text <-> ids for one configuration. Text is normalised, split into pieces, each piece byte-pair encoded.
+// Added tokens (control tokens) are matched in text only when the caller asks: text of a user can never yield one.
+// Const and shared between threads. Files are read by tokenizer_file.hpp; decoding token by token: streaming_decoder.hpp.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/text/normalization.hpp
+// Unicode normalisation form C, which Qwen's tokenizer applies first.
+// Text is cut at characters that NFC can neither change nor move anything across (class 0, quick check Yes); each cut is
+// decomposed, its marks are put in canonical order, and it is composed again. Linear up to the ordering of marks
+// (n log n in the length of one run of marks), no recursion. Source: Unicode Standard Annex 15; Hangul: chapter 3.12.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+namespace detail {
+// Hangul syllables are arithmetic: 19 leading x 21 vowel x 28 trailing (the first: none).
+inline constexpr char32_t syllable_base = 0xAC00, leading_base = 0x1100, vowel_base = 0x1161, trailing_base = 0x11A7;
+inline constexpr char32_t leading_count = 19, vowel_count = 21, trailing_count = 28;
+inline constexpr char32_t syllable_count = leading_count * vowel_count * trailing_count;
+
+/// Unsigned distance, so that one comparison tests both ends of a range.
+constexpr bool within(char32_t c, char32_t base, char32_t count) { return c - base < count; }
+
+inline void append_decomposed(std::vector<char32_t>& out, char32_t c) {
+  if (within(c, syllable_base, syllable_count)) {
+    char32_t s = c - syllable_base, trailing = s % trailing_count;
+    out.push_back(leading_base + s / (vowel_count * trailing_count));
+    out.push_back(vowel_base + s / trailing_count % vowel_count);
+    if (trailing != 0) out.push_back(trailing_base + trailing);
+    return;
+  }
+  // Only the first part of a decomposition decomposes further; the second parts come out last to first.
+  char32_t later[8];
+  std::size_t count = 0;
+  for (;;) {
+    auto row = std::lower_bound(std::begin(unicode_decompositions), std::end(unicode_decompositions), c,
+                                [](unicode_decomposition const& d, char32_t v) { return d.whole < v; });
+    if (row == std::end(unicode_decompositions) || row->whole != c || count == std::size(later)) break;
+    if (row->second != 0) later[count++] = row->second;
+    c = row->first;
+  }
+  out.push_back(c);
+  while (count > 0) out.push_back(later[--count]);
+}
+
+/// The primary composite of two characters, or 0.
+inline char32_t compose(char32_t first, char32_t second) {
+  if (within(first, leading_base, leading_count) && within(second, vowel_base, vowel_count))
+    return syllable_base + ((first - leading_base) * vowel_count + (second - vowel_base)) * trailing_count;
+  if (within(first, syllable_base, syllable_count) && (first - syllable_base) % trailing_count == 0 &&
+      within(second, trailing_base + 1, trailing_count - 1))
+    return first + (second - trailing_base);
+  auto row =
+      std::lower_bound(std::begin(unicode_compositions), std::end(unicode_compositions), 0, [&](std::uint16_t i, int) {
+        auto const& d = unicode_decompositions[i];
+        return d.first != first ? d.first < first : d.second < second;
+      });
+  if (row == std::end(unicode_compositions)) return 0;
+  auto const& d = unicode_decompositions[*row];
+  return d.first == first && d.second == second ? d.whole : 0;
+}
+
+/// Runs of marks go into ascending combining class, equal classes keeping their order.
+inline void order_marks(std::vector<char32_t>& text) {
+  auto by_class = [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); };
+  for (auto at = text.begin(); at != text.end();) {
+    if (combining_class(*at) == 0) {
+      ++at;
+      continue;
+    }
+    auto end = std::find_if(at, text.end(), [](char32_t c) { return combining_class(c) == 0; });
+    if (!std::is_sorted(at, end, by_class)) std::stable_sort(at, end, by_class);
+    at = end;
+  }
+}
+
+/// Composes in place: a character joins the last starter unless something between them blocks it.
+inline void compose_all(std::vector<char32_t>& text) {
+  std::size_t kept = 0, starter = 0;
+  bool has_starter = false;
+  int last_class = 0;  // of the last character kept after the starter; 0: nothing was kept after it
+  for (char32_t c : text) {
+    int own = combining_class(c);
+    bool blocked = has_starter && kept > starter + 1 && last_class >= own;
+    if (has_starter && !blocked) {
+      if (char32_t whole = compose(text[starter], c)) {
+        text[starter] = whole;
+        continue;
+      }
+    }
+    if (own == 0) {
+      starter = kept;
+      has_starter = true;
+    }
+    last_class = own;
+    text[kept++] = c;
+  }
+  text.resize(kept);
+}
+
+/// Does NFC leave the text as it is for certain? Then it need not be copied.
+inline bool is_surely_nfc(std::string_view text) {
+  int last = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      last = 0;
+      ++at;
+      continue;
+    }
+    auto [c, size] = decode_valid(text, at);
+    int own = combining_class(c);
+    if (changes_under_nfc(c) || (own != 0 && own < last)) return false;
+    last = own;
+    at += size;
+  }
+  return true;
+}
+}  // namespace detail
+
+/// Normalisation form C of valid UTF-8, appended to `out`. Text that is already in it costs one pass and one copy.
+/// Equal to the reference for every string: Hugging Face `tokenizers`, which normalises as Unicode 9.0 does.
+inline void append_nfc(std::string& out, std::string_view text) {
+  if (detail::is_surely_nfc(text)) {
+    out.append(text);
+    return;
+  }
+  std::vector<char32_t> part;
+  auto finish = [&] {
+    detail::order_marks(part);
+    detail::compose_all(part);
+    for (char32_t c : part) append_utf8(out, c);
+    part.clear();
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    auto [c, size] = decode_valid(text, at);
+    if (!part.empty() && !changes_under_nfc(c) && combining_class(c) == 0) finish();
+    detail::append_decomposed(part, c);
+    at += size;
+  }
+  finish();
+}
+
+/// Normalisation form C of `text`. Throws errc::bad_text if it is not UTF-8.
+inline std::string nfc(std::string_view text) {
+  require_utf8(text, "text");
+  std::string out;
+  out.reserve(text.size());
+  append_nfc(out, text);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/pretokenizer.hpp
+// Splits text into the pieces within which byte pairs may merge: hand-written scanners for the regular expressions of
+// two tokenizer families. Every scanner is one pass, without recursion and without a regular-expression engine.
+//   qwen2   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N} | ?[^\s\p{L}\p{N}]+[\r\n]* |
+//           \s*[\r\n]+ | \s+(?!\S) | \s+
+//   gpt2_single_digits (SmolLM2)   every number character alone, and the text between them by
+//           's|'t|'re|'ve|'m|'ll|'d | ?\p{L}+ | ?[^\s\p{L}\p{N}]+ | \s+(?!\S) | \s+
+// Sources: the tokenizer.json of Qwen2/Qwen3 and SmolLM2. (?i:'s) also takes U+017F, the long s, as the reference does.
+
+#include <cstddef>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+enum class pretokenizer_scheme { qwen2, gpt2_single_digits };
+
+namespace detail {
+/// Walks over valid UTF-8; at the end it sees a character of no class.
+class scanner {
+ public:
+  scanner(std::string_view text, std::size_t at) : text_(text), at_(at) { look(); }
+
+  std::size_t at() const { return at_; }
+  bool at_end() const { return at_ >= text_.size(); }
+  char32_t character() const { return character_; }
+  void advance() {
+    at_ += size_;
+    look();
+  }
+
+  bool is(character_class c) const { return !at_end() && class_of(character_) == c; }
+  bool is_newline() const { return !at_end() && (character_ == '\n' || character_ == '\r'); }
+  template <class Predicate>
+  void skip_while(Predicate predicate) {
+    while (!at_end() && predicate(*this)) advance();
+  }
+
+ private:
+  void look() {
+    if (at_end()) {
+      character_ = 0;
+      size_ = 0;
+      return;
+    }
+    auto [c, size] = decode_valid(text_, at_);
+    character_ = c;
+    size_ = size;
+  }
+
+  std::string_view text_;
+  std::size_t at_;
+  char32_t character_ = 0;
+  std::size_t size_ = 0;
+};
+
+constexpr char32_t ascii_lower(char32_t c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
+
+enum class letter_case { exact, ignored };
+
+/// Bytes of an English contraction's suffix at text[at] == '\'', or 0.
+inline std::size_t contraction_size(std::string_view text, std::size_t at, letter_case match) {
+  scanner s(text, at + 1);
+  if (s.at_end()) return 0;
+  auto folded = [&] {
+    if (match == letter_case::exact) return s.character();
+    return s.character() == 0x17F ? U's' : ascii_lower(s.character());
+  };
+  char32_t first = folded();
+  s.advance();
+  if (first == 's' || first == 't' || first == 'm' || first == 'd') return s.at() - at;
+  if (s.at_end()) return 0;
+  char32_t second = folded();
+  s.advance();
+  bool two = (first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l');
+  return two ? s.at() - at : 0;
+}
+
+inline constexpr auto is_letter = [](scanner const& s) { return s.is(character_class::letter); };
+inline constexpr auto is_other = [](scanner const& s) { return s.is(character_class::other); };
+inline constexpr auto is_newline = [](scanner const& s) { return s.is_newline(); };
+
+/// End of the piece that a run of white space yields: up to its last newline if newlines cut (`\s*[\r\n]+`), else all of
+/// it at the end of the text, else all but its last character, which belongs to what follows.
+template <bool NewlinesCut>
+std::size_t white_space_end(std::string_view text, std::size_t begin) {
+  scanner s(text, begin);
+  std::size_t last = begin, after_newline = 0;
+  while (s.is(character_class::space)) {
+    last = s.at();
+    bool newline = s.is_newline();
+    s.advance();
+    if (newline) after_newline = s.at();
+  }
+  if (NewlinesCut && after_newline != 0) return after_newline;
+  if (s.at_end() || last == begin) return s.at();
+  return last;
+}
+
+inline std::size_t qwen2_piece_end(std::string_view text, std::size_t begin) {
+  scanner s(text, begin);
+  if (s.character() == '\'') {
+    if (auto size = contraction_size(text, begin, letter_case::ignored)) return begin + size;
+  }
+  auto first = class_of(s.character());
+  if (first == character_class::number) {
+    s.advance();
+    return s.at();
+  }
+  bool newline = s.is_newline(), blank = s.character() == ' ';
+  s.advance();
+  if (first == character_class::letter || (!newline && is_letter(s))) {
+    s.skip_while(is_letter);
+    return s.at();
+  }
+  if (first == character_class::other || (blank && is_other(s))) {
+    s.skip_while(is_other);
+    s.skip_while(is_newline);
+    return s.at();
+  }
+  return white_space_end<true>(text, begin);
+}
+
+/// `text` holds no number character, or is one.
+inline std::size_t gpt2_piece_end(std::string_view text, std::size_t begin) {
+  scanner s(text, begin);
+  if (s.character() == '\'') {
+    if (auto size = contraction_size(text, begin, letter_case::exact)) return begin + size;
+  }
+  auto first = class_of(s.character());
+  if (s.character() == ' ') {
+    s.advance();
+    if (!is_letter(s) && !is_other(s)) return white_space_end<false>(text, begin);
+    first = class_of(s.character());
+  }
+  if (first == character_class::letter) {
+    s.skip_while(is_letter);
+  } else if (first == character_class::other) {
+    s.skip_while(is_other);
+  } else if (first == character_class::number) {
+    s.advance();
+  } else {
+    return white_space_end<false>(text, begin);
+  }
+  return s.at();
+}
+}  // namespace detail
+
+/// Calls piece(std::string_view) for each piece of `text`, in order; together they are `text`.
+/// `text` is valid UTF-8. Time linear in its size, no allocation.
+template <pretokenizer_scheme Scheme, class F>
+void split(std::string_view text, F&& piece) {
+  if constexpr (Scheme == pretokenizer_scheme::qwen2) {
+    for (std::size_t at = 0; at < text.size();) {
+      auto end = detail::qwen2_piece_end(text, at);
+      piece(text.substr(at, end - at));
+      at = end;
+    }
+  } else {
+    for (std::size_t at = 0; at < text.size();) {
+      detail::scanner s(text, at);
+      if (s.is(character_class::number)) {
+        s.advance();
+      } else {
+        s.skip_while([](detail::scanner const& t) { return !t.is(character_class::number); });
+      }
+      auto part = text.substr(at, s.at() - at);
+      for (std::size_t in = 0; in < part.size();) {
+        auto end = detail::gpt2_piece_end(part, in);
+        piece(part.substr(in, end - in));
+        in = end;
+      }
+      at = s.at();
+    }
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/vocabulary.hpp
+// Tokenizer configurations: types of constexpr values that say how text is split and which added tokens exist under which
+// ids. The base tokens have ids 0..base-1; the model's embedding has `rows` >= base + added rows, some of them unused.
+// A file's tokenizer is checked against its configuration at load. Values: the tokenizer.json of Qwen3 and SmolLM2.
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+enum class token_kind {
+  base,     ///< a byte string that text may become
+  markup,   ///< an added token that decoding keeps, like <tool_call>
+  special,  ///< an added token that decoding drops, like <|im_end|>
+};
+enum class normalization { none, nfc };
+
+/// An added token of a configuration.
+struct added_token_name {
+  std::string_view content;
+  token_kind kind = token_kind::special;
+};
+
+template <class T>
+concept tokenizer_configuration = requires {
+  { T::name } -> std::convertible_to<std::string_view>;
+  { T::scheme } -> std::convertible_to<pretokenizer_scheme>;
+  { T::normalize } -> std::convertible_to<normalization>;
+  { T::base } -> std::convertible_to<index>;
+  { T::rows } -> std::convertible_to<index>;
+  { T::added.size() } -> std::convertible_to<std::size_t>;  // an array of added_token_name, ids from T::first_added
+  { T::first_added } -> std::convertible_to<index>;
+};
+
+namespace detail {
+inline void this_tokenizer_configuration_has_no_added_token_of_that_name() {}
+}
+
+/// Id of an added token; a name the configuration does not have fails to compile.
+template <tokenizer_configuration T>
+consteval index id_of(std::string_view content) {
+  for (std::size_t i = 0; i < T::added.size(); ++i)
+    if (T::added[i].content == content) return T::first_added + static_cast<index>(i);
+  detail::this_tokenizer_configuration_has_no_added_token_of_that_name();
+  return -1;
+}
+
+/// Qwen's vocabulary, whole or cut after its first `Base` tokens; the 26 added tokens follow.
+template <index Base, index Rows>
+struct qwen_vocabulary {
+  static constexpr std::string_view name = "qwen";
+  static constexpr pretokenizer_scheme scheme = pretokenizer_scheme::qwen2;
+  static constexpr normalization normalize = normalization::nfc;
+  static constexpr index base = Base, first_added = Base, rows = Rows;
+  static constexpr std::array<added_token_name, 26> added{{
+      {"<|endoftext|>"},
+      {"<|im_start|>"},
+      {"<|im_end|>"},
+      {"<|object_ref_start|>"},
+      {"<|object_ref_end|>"},
+      {"<|box_start|>"},
+      {"<|box_end|>"},
+      {"<|quad_start|>"},
+      {"<|quad_end|>"},
+      {"<|vision_start|>"},
+      {"<|vision_end|>"},
+      {"<|vision_pad|>"},
+      {"<|image_pad|>"},
+      {"<|video_pad|>"},
+      {"<tool_call>", token_kind::markup},
+      {"</tool_call>", token_kind::markup},
+      {"<|fim_prefix|>", token_kind::markup},
+      {"<|fim_middle|>", token_kind::markup},
+      {"<|fim_suffix|>", token_kind::markup},
+      {"<|fim_pad|>", token_kind::markup},
+      {"<|repo_name|>", token_kind::markup},
+      {"<|file_sep|>", token_kind::markup},
+      {"<tool_response>", token_kind::markup},
+      {"</tool_response>", token_kind::markup},
+      {"<think>", token_kind::markup},
+      {"</think>", token_kind::markup},
+  }};
+  static_assert(Base >= 256, "every byte needs a token of its own: at least 256 base tokens");
+  static_assert(Rows >= Base + 26, "the embedding needs a row for every base token and the 26 added ones");
+};
+
+/// Qwen2, Qwen3, Qwen3-VL, MedMO.
+using qwen_tokens = qwen_vocabulary<151643, 151936>;
+/// medmo_nano: 4,070 base tokens (256 bytes and 3,814 merges) and the 26 added ones.
+using nano_tokens = qwen_vocabulary<4070, 4096>;
+
+/// SmolLM2. Its 17 added tokens are the first base tokens, whatever the file names them.
+struct smollm2_tokens {
+  static constexpr std::string_view name = "smollm2";
+  static constexpr pretokenizer_scheme scheme = pretokenizer_scheme::gpt2_single_digits;
+  static constexpr normalization normalize = normalization::none;
+  static constexpr index base = 49152, first_added = 0, rows = 49152;
+  static constexpr std::array<added_token_name, 3> added{{{"<|endoftext|>"}, {"<|im_start|>"}, {"<|im_end|>"}}};
+};
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// An added token of a loaded tokenizer.
+struct added_token {
+  std::string content;
+  index id = 0;
+  token_kind kind = token_kind::special;
+};
+
+enum class control_tokens {
+  forbid,  ///< "<|im_end|>" in the text is eleven characters like any others
+  allow,   ///< "<|im_end|>" in the text becomes the control token, as in the reference
+};
+enum class special_tokens { keep, skip };
+
+struct encode_options {
+  control_tokens control = control_tokens::forbid;
+};
+struct decode_options {
+  special_tokens special = special_tokens::skip;
+};
+
+template <tokenizer_configuration T>
+class tokenizer {
+ public:
+  using configuration = T;
+
+  /// Takes base tokens and added tokens and checks them against T. Throws errc::bad_format (naming `where`) if a byte has
+  /// no token, an added token is empty, doubled, or has an id that a base token of other bytes or no row has;
+  /// errc::bad_config if the number of base tokens or an added token differs from T.
+  tokenizer(byte_pairs base, std::vector<added_token> added, std::string_view where = "tokenizer")
+      : base_(std::move(base)), added_(std::move(added)) {
+    check_base(where);
+    check_added(where);
+  }
+
+  /// Base tokens.
+  byte_pairs const& base() const { return base_; }
+  /// Added tokens, by id.
+  std::span<added_token const> added() const { return added_; }
+  /// One above the highest id that has a token.
+  index size() const { return std::max(base_.size(), added_.empty() ? 0 : added_.back().id + 1); }
+
+  /// Ids of `text`. Default: no control token can come out. Throws errc::bad_text if it is not UTF-8,
+  /// errc::too_large beyond 1 GiB. Time n log n in the longest piece, linear otherwise.
+  ///   tokenizer.encode("Where is it?<|im_end|>")                                      // no im_end
+  ///   tokenizer.encode("Where is it?<|im_end|>", {.control = control_tokens::allow})  // ends with im_end
+  std::vector<index> encode(std::string_view text, encode_options options = {}) const {
+    std::vector<index> ids;
+    append(ids, text, options);
+    return ids;
+  }
+
+  /// The same, appended to `ids`. An error is found before anything is appended.
+  void append(std::vector<index>& ids, std::string_view text, encode_options options = {}) const {
+    if (text.size() > max_text_bytes)
+      MEDMO_THROW(errc::too_large, "text", "at most 2^30 bytes", std::to_string(text.size()));
+    require_utf8(text, "text");
+    workspace w;
+    if (options.control == control_tokens::forbid) return append_plain(ids, text, w);
+    split_control(
+        text, [&](std::string_view part) { append_plain(ids, part, w); }, [&](index id) { ids.push_back(id); });
+  }
+
+  /// Cuts text at the added tokens in it: calls plain(std::string_view) and control(index id) in order.
+  /// The leftmost token wins, the longest of those that begin there. No part is empty.
+  template <class Plain, class Control>
+  void split_control(std::string_view text, Plain&& plain, Control&& control) const {
+    for (std::size_t at = 0; at < text.size();) {
+      auto [begin, token] = find_added(text, at);
+      if (begin > at) plain(text.substr(at, begin - at));
+      if (!token) return;
+      control(token->id);
+      at = begin + token->content.size();
+    }
+  }
+
+  /// Kind of an id; nothing for an id without a token.
+  std::optional<token_kind> kind(index id) const {
+    if (auto token = added_by_id(id)) return token->kind;
+    if (id >= 0 && id < base_.size()) return token_kind::base;
+    return std::nullopt;
+  }
+
+  /// Bytes of a token, perhaps half a character. Rows of the embedding without a token give nothing;
+  /// throws errc::bad_text for an id below 0 or from T::rows on.
+  std::string_view bytes(index id) const {
+    if (id < 0 || id >= T::rows)
+      MEDMO_THROW(errc::bad_text, "token id", "0 <= id < " + std::to_string(T::rows), std::to_string(id));
+    if (auto token = added_by_id(id)) return token->content;
+    if (id < base_.size()) return base_.bytes(id);
+    return {};
+  }
+
+  /// Text of some ids. Bytes that are not UTF-8 become U+FFFD, as in the reference; rows without a token give nothing.
+  /// Throws errc::bad_text for an id outside the embedding. decode(encode(x)) == nfc(x) where T normalises.
+  std::string decode(std::span<index const> ids, decode_options options = {}) const {
+    std::string raw, text;
+    for (index id : ids) raw.append(bytes_for(id, options));
+    append_lossy(text, raw);
+    return text;
+  }
+
+  /// Bytes that an id contributes to decoded text.
+  std::string_view bytes_for(index id, decode_options options) const {
+    auto b = bytes(id);
+    return options.special == special_tokens::skip && kind(id) == token_kind::special ? std::string_view{} : b;
+  }
+
+  /// Id of an added token by its text.
+  std::optional<index> find(std::string_view content) const {
+    for (auto const& token : added_)
+      if (token.content == content) return token.id;
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr std::size_t max_text_bytes = std::size_t{1} << 30;
+  static_assert(max_text_bytes <= byte_pairs::max_piece_bytes / 2, "normalised text may be longer than text");
+
+  struct workspace {
+    std::string normalised;
+    byte_pairs::workspace pairs;
+  };
+
+  void append_plain(std::vector<index>& ids, std::string_view text, workspace& w) const {
+    if constexpr (T::normalize == normalization::nfc) {
+      if (!detail::is_surely_nfc(text)) {
+        w.normalised.clear();
+        append_nfc(w.normalised, text);
+        text = w.normalised;
+      }
+    }
+    split<T::scheme>(text, [&](std::string_view piece) { base_.encode(piece, w.pairs, ids); });
+  }
+
+  struct match {
+    std::size_t begin;
+    added_token const* token;
+  };
+  /// The leftmost added token from `at` on, the longest of those that begin there; none: the end of the text.
+  match find_added(std::string_view text, std::size_t at) const {
+    for (; at < text.size(); ++at) {
+      if (!begins_added_[static_cast<unsigned char>(text[at])]) continue;
+      added_token const* best = nullptr;
+      for (auto const& token : added_)
+        if (text.substr(at, token.content.size()) == token.content &&
+            (!best || token.content.size() > best->content.size()))
+          best = &token;
+      if (best) return {at, best};
+    }
+    return {text.size(), nullptr};
+  }
+
+  added_token const* added_by_id(index id) const {
+    auto it =
+        std::lower_bound(added_.begin(), added_.end(), id, [](added_token const& a, index v) { return a.id < v; });
+    return it != added_.end() && it->id == id ? &*it : nullptr;
+  }
+
+  void check_base(std::string_view where) const {
+    for (unsigned b = 0; b < 256; ++b)
+      if (base_.single(static_cast<unsigned char>(b)) == byte_pairs::none)
+        MEDMO_THROW(errc::bad_format, std::string(where), "a token for every byte",
+                    "none for byte " + std::to_string(b));
+    if (base_.size() != T::base)
+      MEDMO_THROW(errc::bad_config, std::string(where),
+                  std::to_string(T::base) + " base tokens (" + std::string(T::name) + ")",
+                  std::to_string(base_.size()));
+  }
+
+  void check_added(std::string_view where) {
+    auto fail = [&](errc code, added_token const& t, std::string expected, std::string found) {
+      MEDMO_THROW(code, std::string(where) + ", added token '" + t.content + "'", std::move(expected),
+                  std::move(found));
+    };
+    std::sort(added_.begin(), added_.end(), [](auto const& a, auto const& b) { return a.id < b.id; });
+    for (std::size_t i = 0; i < added_.size(); ++i) {
+      auto const& token = added_[i];
+      auto id = std::to_string(token.id);
+      if (token.content.empty()) fail(errc::bad_format, token, "some text", "none");
+      if (token.id < 0 || token.id >= T::rows)
+        fail(errc::bad_format, token, "an id below " + std::to_string(T::rows), id);
+      if (token.id < base_.size() && base_.bytes(token.id) != token.content)
+        fail(errc::bad_format, token, "an id that no base token has", id);
+      if (i > 0 && added_[i - 1].id == token.id) fail(errc::bad_format, token, "an id of its own", id);
+      begins_added_[static_cast<unsigned char>(token.content[0])] = true;
+    }
+    std::vector<std::string_view> contents;
+    for (auto const& token : added_) contents.push_back(token.content);
+    std::sort(contents.begin(), contents.end());
+    if (auto twice = std::adjacent_find(contents.begin(), contents.end()); twice != contents.end())
+      fail(errc::bad_format, {std::string(*twice)}, "every added token once", "it twice");
+    for (std::size_t i = 0; i < T::added.size(); ++i) {
+      added_token wanted{std::string(T::added[i].content), T::first_added + static_cast<index>(i), T::added[i].kind};
+      auto found = added_by_id(wanted.id);
+      auto id = "id " + std::to_string(wanted.id);
+      if (!found) fail(errc::bad_config, wanted, id, "no such token");
+      if (found->content != wanted.content) fail(errc::bad_config, wanted, id, "'" + found->content + "' there");
+      if (found->kind != wanted.kind)
+        fail(errc::bad_config, wanted, wanted.kind == token_kind::special ? "special" : "not special", "the opposite");
+    }
+  }
+
+  byte_pairs base_;
+  std::vector<added_token> added_;  // by id
+  std::array<bool, 256> begins_added_{};
+};
+
+/// Its added tokens as a configuration lists them.
+template <tokenizer_configuration T>
+std::vector<added_token> configured_added_tokens() {
+  std::vector<added_token> added;
+  for (std::size_t i = 0; i < T::added.size(); ++i)
+    added.push_back({std::string(T::added[i].content), T::first_added + static_cast<index>(i), T::added[i].kind});
+  return added;
+}
+
+/// The smaller tokenizer Small: the first Small::base tokens of `whole`, the merges among them, and Small's added tokens.
+/// Throws errc::bad_argument if `whole` has fewer base tokens.
+template <tokenizer_configuration Small, tokenizer_configuration T>
+tokenizer<Small> truncate(tokenizer<T> const& whole) {
+  if (whole.base().size() < Small::base)
+    MEDMO_THROW(errc::bad_argument, "truncate", "at least " + std::to_string(Small::base) + " base tokens",
+                std::to_string(whole.base().size()));
+  byte_pairs base;
+  for (index id = 0; id < Small::base; ++id) base.add_token(whole.base().bytes(id), "truncate");
+  for (index rank = 0; rank < whole.base().merge_count(); ++rank) {
+    auto m = whole.base().merge_at(rank);
+    if (m.left < Small::base && m.right < Small::base && m.result < Small::base) base.add_merge(m, "truncate");
+  }
+  return {std::move(base), configured_added_tokens<Small>(), "truncate"};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+namespace medmo::inline MEDMO_ABI::text {
+
+enum class chat_role { system, user, assistant, tool };
+
+/// Words. `control`: forbid, unless the words are the application's own.
+struct text_part {
+  std::string text;
+  control_tokens control = control_tokens::forbid;
+};
+/// A picture; placeholders = t * h * w / 4 of its patch grid.
+struct image_part {
+  index placeholders = 0;
+};
+/// A video: a time and the same number of placeholders (h * w / 4) for each pair of frames.
+struct video_part {
+  std::vector<double> seconds;
+  index placeholders = 0;
+};
+/// Ids as they are: an answer as the model gave it, so that a longer conversation begins with the same ids.
+struct ids_part {
+  std::vector<index> ids;
+};
+using content_part = std::variant<text_part, image_part, video_part, ids_part>;
+
+/// A call of a tool by the model; `arguments` is JSON text and used as it is.
+struct tool_call {
+  std::string name, arguments;
+};
+
+struct message {
+  chat_role role = chat_role::user;
+  std::vector<content_part> content;
+  std::vector<tool_call> tool_calls;  ///< assistant only
+};
+
+enum class vision_labels { none, numbered };  ///< numbered: "Picture 1: ", "Video 1: " before each
+enum class generation_prompt { append, omit };
+/// Where transformers 5 replaces only the pad token of a video, an outer vision_start/vision_end stays around its frames;
+/// transformers 4 replaced all three.
+enum class video_layout { outer_pair, frames_only };
+
+struct chat_options {
+  std::vector<std::string> tools;  ///< JSON signatures, used as they are, one line each
+  vision_labels labels = vision_labels::none;
+  generation_prompt prompt = generation_prompt::append;
+  video_layout video = video_layout::outer_pair;
+};
+
+enum class media_kind { image, video_frames };
+
+/// Placeholders of one picture or one pair of frames: ids[begin, begin + count).
+struct media_place {
+  media_kind kind = media_kind::image;
+  index begin = 0, count = 0;
+  index number = 0;  ///< which image, or which video, of the conversation, from 0
+};
+
+struct chat_prompt {
+  std::vector<index> ids;
+  std::vector<media_place> media;  ///< in order of `begin`
+};
+
+namespace detail {
+/// Gathers text until a control token comes, so that it is encoded as one.
+template <tokenizer_configuration T>
+class chat_writer {
+ public:
+  chat_writer(tokenizer<T> const& t, chat_options const& options) : tokenizer_(t), options_(options) {}
+
+  void control(index id) {
+    flush();
+    out_.ids.push_back(id);
+  }
+  void text(std::string_view s, control_tokens allowed = control_tokens::forbid) {
+    if (allowed == control_tokens::forbid)
+      plain_ += s;
+    else
+      tokenizer_.split_control(
+          s, [&](std::string_view part) { plain_ += part; }, [&](index id) { control(id); });
+  }
+  void begin_turn(std::string_view role) {
+    control(id_of<T>("<|im_start|>"));
+    text(role);
+    text("\n");
+  }
+  void end_turn() {
+    control(id_of<T>("<|im_end|>"));
+    text("\n");
+  }
+
+  void content(std::vector<content_part> const& parts) {
+    for (auto const& part : parts) std::visit([&](auto const& p) { add(p); }, part);
+  }
+
+  void tools() {
+    text(
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with "
+        "function "
+        "signatures within <tools></tools> XML tags:\n<tools>");
+    for (auto const& tool : options_.tools) {
+      text("\n");
+      text(tool);
+    }
+    text("\n</tools>\n\nFor each function call, return a json object with function name and arguments within ");
+    control(id_of<T>("<tool_call>"));
+    control(id_of<T>("</tool_call>"));
+    text(" XML tags:\n");
+    control(id_of<T>("<tool_call>"));
+    text("\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n");
+    control(id_of<T>("</tool_call>"));
+  }
+
+  void call(tool_call const& c) {
+    control(id_of<T>("<tool_call>"));
+    text("\n{\"name\": \"");
+    text(c.name);
+    text("\", \"arguments\": ");
+    text(c.arguments);
+    text("}\n");
+    control(id_of<T>("</tool_call>"));
+  }
+
+  chat_prompt finish() {
+    flush();
+    return std::move(out_);
+  }
+
+ private:
+  void add(text_part const& p) { text(p.text, p.control); }
+  void add(ids_part const& p) {
+    flush();
+    for (index id : p.ids) {
+      tokenizer_.bytes(id);  // throws if it is none
+      out_.ids.push_back(id);
+    }
+  }
+  void add(image_part const& p) {
+    if (options_.labels == vision_labels::numbered) text("Picture " + std::to_string(images_ + 1) + ": ");
+    control(id_of<T>("<|vision_start|>"));
+    placeholders(media_kind::image, id_of<T>("<|image_pad|>"), p.placeholders, images_++);
+    control(id_of<T>("<|vision_end|>"));
+  }
+  void add(video_part const& p) {
+    if (p.seconds.empty()) MEDMO_THROW(errc::bad_argument, "video", "the time of at least one pair of frames", "none");
+    if (options_.labels == vision_labels::numbered) text("Video " + std::to_string(videos_ + 1) + ": ");
+    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_start|>"));
+    for (double seconds : p.seconds) {
+      if (!(seconds >= 0 && seconds <= 1e9))
+        MEDMO_THROW(errc::bad_argument, "video", "a time between 0 and 1e9 seconds", std::to_string(seconds));
+      char stamp[40];
+      std::snprintf(stamp, sizeof stamp, "<%.1f seconds>", seconds);
+      text(stamp);
+      control(id_of<T>("<|vision_start|>"));
+      placeholders(media_kind::video_frames, id_of<T>("<|video_pad|>"), p.placeholders, videos_);
+      control(id_of<T>("<|vision_end|>"));
+    }
+    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_end|>"));
+    ++videos_;
+  }
+  void placeholders(media_kind kind, index id, index count, index number) {
+    if (count < 1 || count > max_placeholders)
+      MEDMO_THROW(errc::bad_argument, kind == media_kind::image ? "image" : "video",
+                  "1 to " + std::to_string(max_placeholders) + " placeholders", std::to_string(count));
+    out_.media.push_back({kind, static_cast<index>(out_.ids.size()), count, number});
+    out_.ids.insert(out_.ids.end(), static_cast<std::size_t>(count), id);
+  }
+  void flush() {
+    if (plain_.empty()) return;
+    tokenizer_.append(out_.ids, plain_);
+    plain_.clear();
+  }
+
+  static constexpr index max_placeholders = index{1} << 24;
+  tokenizer<T> const& tokenizer_;
+  chat_options const& options_;
+  chat_prompt out_;
+  std::string plain_;
+  index images_ = 0, videos_ = 0;
+};
+
+template <class Part>
+bool holds(std::vector<content_part> const& parts) {
+  for (auto const& part : parts)
+    if (std::holds_alternative<Part>(part)) return true;
+  return false;
+}
+
+/// What the template would drop in silence is an error here.
+inline void check_message(message const& m, std::size_t number) {
+  auto where = "message " + std::to_string(number);
+  if (m.role == chat_role::system && number != 0)
+    MEDMO_THROW(errc::bad_argument, where, "a system message only at the beginning", "one later");
+  if (m.role != chat_role::assistant && !m.tool_calls.empty())
+    MEDMO_THROW(errc::bad_argument, where, "tool calls only of the assistant", "another role");
+  if ((m.role == chat_role::system || m.role == chat_role::assistant) &&
+      (holds<image_part>(m.content) || holds<video_part>(m.content)))
+    MEDMO_THROW(errc::bad_argument, where, "pictures only of a user or tool", "another role");
+}
+
+inline bool is_empty(content_part const& part) {
+  if (auto t = std::get_if<text_part>(&part)) return t->text.empty();
+  if (auto i = std::get_if<ids_part>(&part)) return i->ids.empty();
+  return false;
+}
+}  // namespace detail
+
+/// Ids of a conversation and the places of its pictures. Source: Qwen3-VL-Instruct's chat template; equal to the ids of
+/// its rendered text, except that control tokens inside text stay text (unless a part allows them).
+/// Throws errc::bad_argument for a conversation the template has no form for, errc::bad_text for text that is not UTF-8
+/// or an id that is none, errc::too_large beyond the tokenizer's limit.
+///   render_chat(tokenizer, {{{.role = chat_role::user, .content = {image_part{256}, text_part{"What is this?"}}}}})
+template <tokenizer_configuration T>
+chat_prompt render_chat(tokenizer<T> const& t, std::vector<message> const& messages, chat_options const& options = {}) {
+  if (messages.empty()) MEDMO_THROW(errc::bad_argument, "conversation", "at least one message", "none");
+  for (std::size_t i = 0; i < messages.size(); ++i) detail::check_message(messages[i], i);
+  detail::chat_writer<T> out(t, options);
+  bool system = messages[0].role == chat_role::system;
+  if (system || !options.tools.empty()) {
+    out.begin_turn("system");
+    if (system) out.content(messages[0].content);
+    if (!options.tools.empty()) {
+      if (system) out.text("\n\n");
+      out.tools();
+    }
+    out.end_turn();
+  }
+  for (std::size_t i = system ? 1 : 0; i < messages.size(); ++i) {
+    auto const& m = messages[i];
+    if (m.role == chat_role::tool) {
+      if (i == 0 || messages[i - 1].role != chat_role::tool) {
+        out.control(id_of<T>("<|im_start|>"));
+        out.text("user");
+      }
+      out.text("\n");
+      out.control(id_of<T>("<tool_response>"));
+      out.text("\n");
+      out.content(m.content);
+      out.text("\n");
+      out.control(id_of<T>("</tool_response>"));
+      if (i + 1 == messages.size() || messages[i + 1].role != chat_role::tool) out.end_turn();
+      continue;
+    }
+    out.begin_turn(m.role == chat_role::user ? "user" : "assistant");
+    out.content(m.content);
+    bool words = !std::all_of(m.content.begin(), m.content.end(), detail::is_empty);
+    for (std::size_t c = 0; c < m.tool_calls.size(); ++c) {
+      if (words || c > 0) out.text("\n");
+      out.call(m.tool_calls[c]);
+    }
+    out.end_turn();
+  }
+  if (options.prompt == generation_prompt::append) out.begin_turn("assistant");
+  return out.finish();
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/chat_template.hpp
+// The chat template as Jinja text, for the files that other programs read. chat.hpp renders the same without Jinja.
+// Also the tokenizer_config.json that goes with it.
+
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// Qwen3-VL-Instruct's turns: system, user, assistant, tool; images and videos in content parts; tools; add_vision_id.
+inline constexpr std::string_view chat_template =
+    R"jinja({%- set seen = namespace(images=0, videos=0) -%}
+{%- macro body(content, with_media) -%}
+{%- if content is string -%}
+{{- content -}}
+{%- else -%}
+{%- for part in content or [] -%}
+{%- if with_media and (part.type == 'image' or 'image' in part or 'image_url' in part) -%}
+{%- set seen.images = seen.images + 1 -%}
+{{- ('Picture ' ~ seen.images ~ ': ' if add_vision_id else '') ~ '<|vision_start|><|image_pad|><|vision_end|>' -}}
+{%- elif with_media and (part.type == 'video' or 'video' in part) -%}
+{%- set seen.videos = seen.videos + 1 -%}
+{{- ('Video ' ~ seen.videos ~ ': ' if add_vision_id else '') ~ '<|vision_start|><|video_pad|><|vision_end|>' -}}
+{%- elif 'text' in part -%}
+{{- part.text -}}
+{%- endif -%}
+{%- endfor -%}
+{%- endif -%}
+{%- endmacro -%}
+{%- set begins_with_system = messages[0].role == 'system' -%}
+{%- if tools -%}
+{{- '<|im_start|>system\n' -}}
+{%- if begins_with_system -%}
+{{- body(messages[0].content, false) ~ '\n\n' -}}
+{%- endif -%}
+{{- '# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>' -}}
+{%- for tool in tools -%}
+{{- '\n' ~ (tool | tojson) -}}
+{%- endfor -%}
+{{- '\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call><|im_end|>\n' -}}
+{%- elif begins_with_system -%}
+{{- '<|im_start|>system\n' ~ body(messages[0].content, false) ~ '<|im_end|>\n' -}}
+{%- endif -%}
+{%- for message in messages -%}
+{%- if message.role == 'user' -%}
+{{- '<|im_start|>user\n' ~ body(message.content, true) ~ '<|im_end|>\n' -}}
+{%- elif message.role == 'assistant' -%}
+{%- set words = body(message.content, false) -%}
+{{- '<|im_start|>assistant\n' ~ words -}}
+{%- for call in message.tool_calls or [] -%}
+{%- set f = call.function or call -%}
+{{- '\n' if words or not loop.first else '' -}}
+{{- '<tool_call>\n{"name": "' ~ f.name ~ '", "arguments": ' ~ (f.arguments if f.arguments is string else f.arguments | tojson) ~ '}\n</tool_call>' -}}
+{%- endfor -%}
+{{- '<|im_end|>\n' -}}
+{%- elif message.role == 'tool' -%}
+{{- '<|im_start|>user' if loop.first or loop.previtem.role != 'tool' else '' -}}
+{{- '\n<tool_response>\n' ~ body(message.content, true) ~ '\n</tool_response>' -}}
+{{- '<|im_end|>\n' if loop.last or loop.nextitem.role != 'tool' else '' -}}
+{%- endif -%}
+{%- endfor -%}
+{{- '<|im_start|>assistant\n' if add_generation_prompt else '' -}}
+)jinja";
+
+/// The tokenizer_config.json with which transformers' AutoTokenizer and AutoProcessor load a folder that holds
+/// tokenizer.json. `max_length`: positions of the model.
+template <tokenizer_configuration T>
+std::string write_tokenizer_config(tokenizer<T> const& t, index max_length) {
+  io::json config{{"add_bos_token", false},
+                  {"add_prefix_space", false},
+                  {"bos_token", nullptr},
+                  {"unk_token", nullptr},
+                  {"eos_token", "<|im_end|>"},
+                  {"pad_token", "<|endoftext|>"},
+                  {"clean_up_tokenization_spaces", false},
+                  {"errors", "replace"},
+                  {"split_special_tokens", false},
+                  {"model_max_length", max_length},
+                  {"tokenizer_class", "Qwen2Tokenizer"},
+                  {"additional_special_tokens", io::json::array()},
+                  {"added_tokens_decoder", io::json::object()},
+                  {"chat_template", chat_template}};
+  for (auto const& token : t.added()) {
+    bool special = token.kind == token_kind::special;
+    config["added_tokens_decoder"][std::to_string(token.id)] = {{"content", token.content}, {"lstrip", false},
+                                                                {"normalized", false},      {"rstrip", false},
+                                                                {"single_word", false},     {"special", special}};
+    if (special && token.content != "<|endoftext|>") config["additional_special_tokens"].push_back(token.content);
+  }
+  return config.dump(2) + "\n";
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/grounding.hpp
+// Boxes in an answer:  label <box>[[x1, y1, x2, y2], ...]</box>, thousandths of the picture's width and height.
+// Parsing is tolerant of layout (white space, line breaks, a missing end tag, one list less) and strict about meaning:
+// nothing is guessed, swapped or rescaled; what is no box is reported as dropped. Coordinates above 1000 become 1000.
+// One pass, no recursion. Not the special tokens <|box_start|>: MedMO writes these tags as ordinary text.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+enum class drop_reason {
+  malformed,        ///< not a list of numbers
+  wrong_count,      ///< a list of more or fewer than four numbers
+  number_too_long,  ///< more than six digits
+  not_whole,        ///< 0.25: perhaps another unit, which is not ours to guess
+  negative,
+  inverted,  ///< x2 < x1 or y2 < y1
+  empty,     ///< no area
+  unclosed,  ///< no </box>; boxes complete before the end count
+  too_many,  ///< more boxes than asked for; reported once
+};
+
+constexpr std::string_view name_of(drop_reason r) {
+  constexpr std::string_view names[] = {"malformed", "wrong_count", "number_too_long", "not_whole", "negative",
+                                        "inverted",  "empty",       "unclosed",        "too_many"};
+  return names[static_cast<std::size_t>(r)];
+}
+
+/// A box with the label written before its tag. text[text_begin, text_end) is its list, "[x1, y1, x2, y2]".
+struct labelled_box {
+  std::string label;
+  box<norm1000> box_norm1000;
+  std::size_t text_begin = 0, text_end = 0;
+  std::size_t tag = 0;   ///< which <box> tag of the answer, from 0
+  bool clamped = false;  ///< a coordinate was above 1000
+};
+
+struct dropped_text {
+  drop_reason reason = drop_reason::malformed;
+  std::size_t offset = 0;
+  std::string text;  ///< at most 80 bytes of it
+};
+
+struct grounding_result {
+  std::vector<labelled_box> boxes;
+  std::vector<dropped_text> dropped;
+  std::string plain_text;  ///< the answer without its tags and lists; labels stay
+};
+
+struct grounding_limits {
+  std::size_t boxes = 1000;
+  std::size_t dropped = 1000;  ///< entries kept
+};
+
+namespace detail {
+inline constexpr std::string_view box_open = "<box>", box_close = "</box>";
+
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+class grounding_parser {
+ public:
+  grounding_parser(std::string_view text, grounding_limits limits) : text_(text), limits_(limits) {}
+
+  grounding_result run() {
+    while (at_ < text_.size()) {
+      auto open = std::min(text_.find(box_open, at_), text_.size());
+      keep_plain(at_, open);
+      if (open == text_.size()) break;
+      label_ = label_before(open);
+      at_ = open + box_open.size();
+      tag_body(open);
+      ++tag_;
+    }
+    return std::move(out_);
+  }
+
+ private:
+  /// Text up to a tag, without the blanks just before the tag.
+  void keep_plain(std::size_t begin, std::size_t end) {
+    auto part = text_.substr(begin, end - begin);
+    if (end != text_.size())
+      while (!part.empty() && is_blank(part.back())) part.remove_suffix(1);
+    out_.plain_text += part;
+  }
+
+  /// The last words before a tag: from the last tag, line break or end of a sentence on, bare of list marks.
+  std::string label_before(std::size_t open) const {
+    auto part = text_.substr(at_, open - at_);
+    while (!part.empty() && (is_blank(part.back()) || part.back() == ':')) part.remove_suffix(1);
+    std::size_t begin = part.size();
+    for (; begin > 0; --begin) {
+      char c = part[begin - 1];
+      if (c == '\n' || c == '\r') break;
+      bool ends_sentence = c == '.' || c == ';' || c == '!' || c == '?';
+      if (ends_sentence && begin < part.size() && is_blank(part[begin])) break;
+      if (c == '>' && part.substr(0, begin).ends_with(box_close)) break;
+    }
+    part.remove_prefix(begin);
+    while (!part.empty() && (is_blank(part.front()) || std::string_view(",;:.-*").find(part.front()) != part.npos))
+      part.remove_prefix(1);
+    return std::string(part);
+  }
+
+  /// What follows <box>: lists, until </box>, another <box>, the end, or something that is neither list nor separator.
+  void tag_body(std::size_t open) {
+    int depth = 0;
+    while (at_ < text_.size()) {
+      char c = text_[at_];
+      if (c == '<' && text_.substr(at_).starts_with(box_close)) {
+        at_ += box_close.size();
+        return;
+      }
+      if (c == '<' && text_.substr(at_).starts_with(box_open)) break;
+      if (c == '[') {
+        if (depth < 1 && next_is_list()) {
+          ++depth;
+          ++at_;
+        } else {
+          list();
+        }
+      } else if (c == ']' && depth > 0) {
+        --depth;
+        ++at_;
+      } else if (is_blank(c) || c == ',') {
+        ++at_;
+      } else if (!skip_to_tag_end()) {
+        break;
+      }
+    }
+    while (at_ < text_.size() && is_blank(text_[at_ - 1])) --at_;  // blanks before prose are prose
+    drop(drop_reason::unclosed, open, at_);
+  }
+
+  bool next_is_list() const {
+    std::size_t i = at_ + 1;
+    while (i < text_.size() && is_blank(text_[i])) ++i;
+    return i < text_.size() && (text_[i] == '[' || text_[i] == ']');
+  }
+
+  /// Drops what is no list if a </box> closes it before the next <box>; else it is prose after a tag that never closed.
+  bool skip_to_tag_end() {
+    for (auto i = at_; i < text_.size(); ++i) {
+      if (text_[i] != '<') continue;
+      if (text_.substr(i).starts_with(box_open)) return false;
+      if (!text_.substr(i).starts_with(box_close)) continue;
+      drop(drop_reason::malformed, at_, i);
+      at_ = i;
+      return true;
+    }
+    return false;
+  }
+
+  /// One list from '[' on: to its ']', or to a character that cannot stand in it.
+  void list() {
+    std::size_t begin = at_++, count = 0;
+    double value[4] = {};
+    bool clamped = false, complete = false, between = true;  // between: a number may begin here
+    bool malformed = false, too_long = false, not_whole = false, negative = false;
+    while (at_ < text_.size()) {
+      char c = text_[at_];
+      if (c == ']') {
+        ++at_;
+        complete = true;
+        break;
+      }
+      if (is_blank(c) || c == ',') {
+        between = true;
+        ++at_;
+      } else if ((is_digit(c) || c == '-' || c == '+') && between) {
+        between = false;
+        negative |= c == '-';
+        if (!is_digit(c)) ++at_;
+        std::size_t first = at_, digits = 0;
+        double v = 0;
+        for (; at_ < text_.size() && is_digit(text_[at_]); ++at_)
+          if ((digits > 0 || text_[at_] != '0') && ++digits <= 6) v = v * 10 + (text_[at_] - '0');
+        malformed |= at_ == first;
+        too_long |= digits > 6;
+        if (at_ < text_.size() && text_[at_] == '.')
+          for (++at_; at_ < text_.size() && is_digit(text_[at_]); ++at_) not_whole |= text_[at_] != '0';
+        clamped |= v > 1000;
+        if (count < 4) value[count] = std::min(v, 1000.0);
+        ++count;
+      } else {
+        malformed = true;
+        if (c == '[' || c == '<') break;
+        between = false;
+        ++at_;
+      }
+    }
+    auto refuse = [&](drop_reason reason) { drop(reason, begin, at_); };
+    if (!complete && at_ == text_.size()) return;  // the answer was cut short: reported as unclosed
+    if (malformed || !complete) return refuse(drop_reason::malformed);
+    if (count == 0) return;
+    if (too_long) return refuse(drop_reason::number_too_long);
+    if (count != 4) return refuse(drop_reason::wrong_count);
+    if (not_whole) return refuse(drop_reason::not_whole);
+    if (negative) return refuse(drop_reason::negative);
+    auto [x1, y1, x2, y2] = value;
+    if (x2 < x1 || y2 < y1) return refuse(drop_reason::inverted);
+    if (x1 == x2 || y1 == y2) return refuse(drop_reason::empty);
+    if (out_.boxes.size() >= limits_.boxes) {
+      if (!std::exchange(full_, true)) refuse(drop_reason::too_many);
+      return;
+    }
+    out_.boxes.push_back({label_, {x1, y1, x2, y2}, begin, at_, tag_, clamped});
+  }
+
+  void drop(drop_reason reason, std::size_t begin, std::size_t end) {
+    if (out_.dropped.size() < limits_.dropped)
+      out_.dropped.push_back({reason, begin, std::string(text_.substr(begin, std::min<std::size_t>(end - begin, 80)))});
+  }
+
+  std::string_view text_;
+  grounding_limits limits_;
+  grounding_result out_;
+  std::string label_;
+  std::size_t at_ = 0, tag_ = 0;
+  bool full_ = false;
+};
+}  // namespace detail
+
+/// Boxes of an answer, what was dropped, and the text without them. Every string is accepted; time linear in its size.
+///   parse_grounding("Fractures <box>[[156, 516, 231, 607]]</box>").boxes[0].label == "Fractures"
+inline grounding_result parse_grounding(std::string_view answer, grounding_limits limits = {}) {
+  return detail::grounding_parser(answer, limits).run();
+}
+
+/// "label <box>[[x1, y1, x2, y2], ...]</box>", coordinates rounded (half to even) and clamped to 0..1000; without a label
+/// the tag alone. Throws errc::bad_argument for a label with a line break or one of the tags in it, or a box that is not
+/// finite.
+inline std::string print_grounding(std::string_view label, std::span<box<norm1000> const> boxes) {
+  for (auto bad : {std::string_view("\n"), std::string_view("\r"), detail::box_open, detail::box_close})
+    if (label.find(bad) != label.npos)
+      MEDMO_THROW(errc::bad_argument, "label", "no line break and no <box>", "'" + std::string(label) + "'");
+  auto number = [](double v) {
+    if (!std::isfinite(v)) MEDMO_THROW(errc::bad_argument, "box", "finite coordinates", std::to_string(v));
+    return std::to_string(static_cast<int>(std::clamp(std::nearbyint(v), 0.0, 1000.0)));
+  };
+  std::string out(label);
+  out += label.empty() ? "<box>[" : " <box>[";
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    auto const& b = boxes[i];
+    out += (i ? ", [" : "[") + number(b.x1) + ", " + number(b.y1) + ", " + number(b.x2) + ", " + number(b.y2) + "]";
+  }
+  return out + "]</box>";
+}
+
+/// All boxes of a parsed answer, one line a tag: parsing it gives the same boxes, printing those the same text.
+inline std::string print_grounding(grounding_result const& result) {
+  std::string out;
+  std::vector<box<norm1000>> boxes;
+  for (std::size_t i = 0; i < result.boxes.size();) {
+    auto const& first = result.boxes[i];
+    boxes.clear();
+    for (; i < result.boxes.size() && result.boxes[i].tag == first.tag; ++i)
+      boxes.push_back(result.boxes[i].box_norm1000);
+    out += (out.empty() ? "" : "\n") + print_grounding(first.label, boxes);
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/streaming_decoder.hpp
+// Decodes token by token and never gives out half a character: bytes of an unfinished one wait for the next token.
+// The pieces together are exactly what tokenizer::decode gives for all ids at once.
+
+#include <string>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// Keeps a reference to the tokenizer, which must outlive it.
+///   for (auto id : ids) print(decoder.push(id));
+///   print(decoder.finish());
+template <tokenizer_configuration T>
+class streaming_decoder {
+ public:
+  explicit streaming_decoder(tokenizer<T> const& t, decode_options options = {}) : tokenizer_(&t), options_(options) {}
+
+  /// Text that is complete with this token; may be empty. Throws errc::bad_text for an id outside the embedding.
+  std::string push(index id) {
+    pending_.append(tokenizer_->bytes_for(id, options_));
+    return take(pending_.size() - unfinished_tail());
+  }
+
+  /// What is left: an unfinished character becomes U+FFFD. The decoder can then be used again.
+  std::string finish() { return take(pending_.size()); }
+
+ private:
+  /// Bytes at the end that more bytes may complete to a character; at most three.
+  std::size_t unfinished_tail() const {
+    for (std::size_t tail = 1; tail <= 3 && tail <= pending_.size(); ++tail) {
+      auto head = look_at_utf8(pending_, pending_.size() - tail);
+      if (head.state == utf8_state::incomplete) return tail;
+    }
+    return 0;
+  }
+
+  std::string take(std::size_t size) {
+    std::string text;
+    append_lossy(text, std::string_view(pending_).substr(0, size));
+    pending_.erase(0, size);
+    return text;
+  }
+
+  tokenizer<T> const* tokenizer_;
+  decode_options options_;
+  std::string pending_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/tiktoken.hpp
+// tiktoken rank files (qwen.tiktoken): one line a token, `<base64 of its bytes> <rank>`, ranks 0, 1, 2 ... in order.
+// The rank is the id. The first 256 tokens are the bytes; every later one is the merge of two earlier ones, which are
+// found again by encoding its bytes with the merges before it. The file names no added tokens: the configuration does.
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+namespace detail {
+/// RFC 4648, section 4: whole groups of four, padded; nothing if malformed.
+inline std::optional<std::string> decode_base64(std::string_view text) {
+  static constexpr auto digits = [] {
+    std::array<signed char, 256> a{};
+    for (auto& v : a) v = -1;
+    signed char n = 0;
+    for (char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+      a[static_cast<unsigned char>(c)] = n++;
+    return a;
+  }();
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  std::string out;
+  unsigned bits = 0, count = 0;
+  for (char c : text.substr(0, text.size() - padding)) {
+    auto digit = digits[static_cast<unsigned char>(c)];
+    if (digit < 0) return std::nullopt;
+    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFFFF;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(static_cast<unsigned char>(bits >> count)));
+  }
+  if ((bits & ((1u << count) - 1)) != 0) return std::nullopt;
+  return out;
+}
+}  // namespace detail
+
+/// Base tokens and merges of a rank file. Throws errc::bad_format, naming `where` and the line: not base64, no number,
+/// a gap in the ranks, a token twice, a token that no two earlier ones make.
+inline byte_pairs read_tiktoken_ranks(std::string_view file, std::string_view where) {
+  byte_pairs base;
+  byte_pairs::workspace w;
+  std::vector<index> parts;
+  std::unordered_set<std::string> seen;
+  std::size_t line_number = 0;
+  for (std::size_t at = 0; at < file.size();) {
+    auto end = std::min(file.find('\n', at), file.size());
+    auto line = file.substr(at, end - at);
+    at = end + 1;
+    ++line_number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    auto fail = [&](std::string expected, std::string found) {
+      MEDMO_THROW(errc::bad_format, std::string(where) + ", line " + std::to_string(line_number), std::move(expected),
+                  std::move(found));
+    };
+    auto space = line.find(' ');
+    if (space == std::string_view::npos) fail("base64, a space, a rank", "no space");
+    auto bytes = detail::decode_base64(line.substr(0, space));
+    if (!bytes || bytes->empty())
+      fail("base64 of at least one byte", "'" + std::string(line.substr(0, std::min<std::size_t>(space, 40))) + "'");
+    auto number = line.substr(space + 1);
+    index rank = -1;
+    auto [stop, problem] = std::from_chars(number.data(), number.data() + number.size(), rank);
+    if (problem != std::errc{} || stop != number.data() + number.size() || rank != base.size())
+      fail("rank " + std::to_string(base.size()), "'" + std::string(number.substr(0, 40)) + "'");
+    if (!seen.insert(*bytes).second) fail("every token once", "the bytes of an earlier token");
+    if (bytes->size() > 1) {
+      for (char b : *bytes)
+        if (base.single(static_cast<unsigned char>(b)) == byte_pairs::none)
+          fail("the tokens of single bytes first", "a longer token before one of its bytes");
+      parts.clear();
+      base.encode(*bytes, w, parts);
+      if (parts.size() != 2) fail("a token that two earlier ones make", std::to_string(parts.size()) + " parts");
+    }
+    base.add_token(*bytes, where);
+    if (bytes->size() > 1) base.add_merge({parts[0], parts[1], rank}, where);
+  }
+  return base;
+}
+
+/// The tokenizer of a rank file, with the added tokens of the configuration T.
+/// Throws as read_tiktoken_ranks and the tokenizer's constructor do.
+template <tokenizer_configuration T>
+tokenizer<T> read_tiktoken(std::string_view file, std::string_view where) {
+  return {read_tiktoken_ranks(file, where), configured_added_tokens<T>(), where};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/tokenizer_file.hpp
+// Tokenizers in folders: what a checkpoint folder holds is found and read, and written for other programs to read.
+// Formats: tokenizer_json.hpp, vocabulary_files.hpp, tiktoken.hpp; this file only chooses among them.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+// ---- medmo/text/tokenizer_json.hpp
+// tokenizer.json of Hugging Face `tokenizers`, read and written. The whole format, as far as it is a byte-level BPE:
+//   added_tokens   [{id, content, special, normalized, single_word, lstrip, rstrip}]
+//   normalizer     null | {type: NFC}
+//   pre_tokenizer  Sequence of a splitting part and ByteLevel;  post_processor, decoder  ByteLevel (null allowed for the first)
+//   model          {type: BPE, vocab: {spelling: id}, merges: [[left, right]] or ["left right"], ...}
+// What a file asks for and we do not do is an error that names it. truncation and padding concern batches and are ignored.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+namespace detail {
+using io::json;
+
+inline json const* member(json const& object, std::string_view key) {
+  if (!object.is_object()) return nullptr;
+  auto it = object.find(key);
+  return it == object.end() ? nullptr : &*it;
+}
+/// A member, or null where there is none.
+inline json const& member_or_null(json const& object, std::string_view key) {
+  static json const null;
+  auto found = member(object, key);
+  return found ? *found : null;
+}
+inline std::string_view string_or_empty(json const& value) {
+  return value.is_string() ? std::string_view(value.get_ref<std::string const&>()) : std::string_view{};
+}
+/// Is it nested at most `depth` deep? Writing JSON out is recursive, so what is deeper is never written.
+inline bool is_shallow(json const& value, int depth) {
+  if (!value.is_structured()) return true;
+  if (depth == 0) return false;
+  for (auto const& inner : value)
+    if (!is_shallow(inner, depth - 1)) return false;
+  return true;
+}
+/// For error messages.
+inline std::string shown(json const& value) {
+  if (!is_shallow(value, 4)) return std::string("a deeply nested ") + value.type_name();
+  auto text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() > 200 ? text.substr(0, 197) + "..." : text;
+}
+/// A whole number that fits into an index, or -1.
+inline index whole_number(json const& value) {
+  if (!value.is_number_integer()) return -1;
+  if (value.is_number_unsigned()) {
+    auto v = value.get<std::uint64_t>();
+    return v <= INT64_MAX ? static_cast<index>(v) : -1;
+  }
+  return static_cast<index>(value.get<std::int64_t>());
+}
+
+inline constexpr std::string_view qwen2_expression =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+inline json byte_level(bool use_regex) {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", use_regex}};
+}
+inline json first_splitter(pretokenizer_scheme scheme) {
+  if (scheme == pretokenizer_scheme::gpt2_single_digits) return {{"type", "Digits"}, {"individual_digits", true}};
+  return {{"type", "Split"}, {"pattern", {{"Regex", qwen2_expression}}}, {"behavior", "Isolated"}, {"invert", false}};
+}
+inline bool is_byte_level(json const& part, std::optional<bool> use_regex) {
+  if (string_or_empty(member_or_null(part, "type")) != "ByteLevel") return false;
+  if (!use_regex) return true;  // as a decoder or post-processor its options change no id and no text
+  return member_or_null(part, "add_prefix_space") == json(false) &&
+         part.value("use_regex", json(true)) == json(*use_regex);
+}
+
+/// Checks that the parts around the model are those that T stands for.
+template <tokenizer_configuration T>
+void check_tokenizer_parts(json const& file, std::string_view where) {
+  auto refuse = [&](std::string_view part, std::string expected) {
+    MEDMO_THROW(errc::unsupported, std::string(where) + ", " + std::string(part), std::move(expected),
+                shown(member_or_null(file, part)));
+  };
+  auto const& normalizer = member_or_null(file, "normalizer");
+  if constexpr (T::normalize == normalization::nfc) {
+    if (string_or_empty(member_or_null(normalizer, "type")) != "NFC") refuse("normalizer", "NFC");
+  } else {
+    if (!normalizer.is_null()) refuse("normalizer", "null");
+  }
+  auto const& parts = member_or_null(member_or_null(file, "pre_tokenizer"), "pretokenizers");
+  bool regex_in_byte_level = T::scheme == pretokenizer_scheme::gpt2_single_digits;
+  if (!parts.is_array() || parts.size() != 2 || parts[0] != first_splitter(T::scheme) ||
+      !is_byte_level(parts[1], regex_in_byte_level))
+    refuse("pre_tokenizer", shown(json::array({first_splitter(T::scheme), byte_level(regex_in_byte_level)})));
+  auto const& post = member_or_null(file, "post_processor");
+  if (!post.is_null() && !is_byte_level(post, std::nullopt)) refuse("post_processor", "ByteLevel or null");
+  if (!is_byte_level(member_or_null(file, "decoder"), std::nullopt)) refuse("decoder", "ByteLevel");
+}
+
+inline void check_bpe_model(json const& model, std::string_view where) {
+  auto refuse = [&](std::string_view key, std::string expected) {
+    MEDMO_THROW(errc::unsupported, std::string(where) + ", model." + std::string(key), std::move(expected),
+                shown(member_or_null(model, key)));
+  };
+  if (auto const& type = member_or_null(model, "type"); !type.is_null() && string_or_empty(type) != "BPE")
+    refuse("type", "BPE");
+  for (auto key : {"dropout", "unk_token"})
+    if (!member_or_null(model, key).is_null()) refuse(key, "null");
+  for (auto key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    auto const& value = member_or_null(model, key);
+    if (!value.is_null() && value != json("")) refuse(key, "an empty string or null");
+  }
+  for (auto key : {"byte_fallback", "ignore_merges"}) {
+    auto const& value = member_or_null(model, key);
+    if (!value.is_null() && value != json(false)) refuse(key, "false");
+  }
+}
+
+/// Base tokens from a {spelling: id} object, merges from merge(i) -> (left, right) for 0 <= i < count.
+template <class MergeAt>
+byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, std::string_view where) {
+  std::string name(where);
+  if (!vocab.is_object()) MEDMO_THROW(errc::bad_json, name + ", vocab", "an object of tokens", shown(vocab));
+  if (vocab.size() > static_cast<std::size_t>(byte_pairs::max_tokens))
+    MEDMO_THROW(errc::too_large, name + ", vocab", "at most 2^24 tokens", std::to_string(vocab.size()));
+  std::vector<std::string const*> spelling(vocab.size(), nullptr);
+  std::unordered_map<std::string_view, index> ids;
+  ids.reserve(vocab.size());
+  for (auto const& [key, value] : vocab.items()) {
+    index id = whole_number(value);
+    if (id < 0 || id >= static_cast<index>(spelling.size()))
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'",
+                  "an id below " + std::to_string(spelling.size()) + " (ids without gaps)", shown(value));
+    auto& slot = spelling[static_cast<std::size_t>(id)];
+    if (slot)
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'", "an id of its own", "that of '" + *slot + "'");
+    slot = &key;
+    ids.emplace(key, id);
+  }
+  byte_pairs base;
+  for (auto s : spelling) {
+    auto bytes = unspell_bytes(*s);
+    if (!bytes)
+      MEDMO_THROW(errc::bad_format, name + ", token '" + *s + "'", "the byte-level alphabet", "another character");
+    base.add_token(*bytes, where);
+  }
+  std::string whole;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto [left, right] = merge_at(i);
+    whole.assign(left).append(right);
+    auto find = [&](std::string_view s) {
+      auto it = ids.find(s);
+      if (it == ids.end())
+        MEDMO_THROW(errc::bad_format, name + ", merge " + std::to_string(i), "tokens of the vocabulary",
+                    "'" + std::string(s) + "'");
+      return it->second;
+    };
+    base.add_merge({find(left), find(right), find(whole)}, where);
+  }
+  return base;
+}
+
+/// One entry of `merges`: ["left", "right"] or "left right".
+inline std::pair<std::string_view, std::string_view> merge_parts(json const& entry, std::size_t i,
+                                                                 std::string_view where) {
+  if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string())
+    return {string_or_empty(entry[0]), string_or_empty(entry[1])};
+  auto text = string_or_empty(entry);
+  auto space = text.find(' ');
+  if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
+      text.find(' ', space + 1) != text.npos)
+    MEDMO_THROW(errc::bad_format, std::string(where) + ", merge " + std::to_string(i), "two tokens", shown(entry));
+  return {text.substr(0, space), text.substr(space + 1)};
+}
+
+inline added_token read_added_token(json const& entry, index id, std::string_view where) {
+  std::string name = std::string(where) + ", added token " + std::to_string(id);
+  auto const& content = member_or_null(entry, "content");
+  if (!content.is_string()) MEDMO_THROW(errc::bad_json, name, "content", shown(entry));
+  for (auto key : {"single_word", "lstrip", "rstrip", "normalized"})
+    if (auto const& value = member_or_null(entry, key); !value.is_null() && value != json(false))
+      MEDMO_THROW(errc::unsupported, name + ", " + key, "false", shown(value));
+  auto special = member_or_null(entry, "special") == json(true);
+  return {std::string(string_or_empty(content)), id, special ? token_kind::special : token_kind::markup};
+}
+}  // namespace detail
+
+/// The tokenizer of a tokenizer.json. Throws errc::bad_json (not JSON, wrong shape), errc::unsupported (a part that is not
+/// what T stands for), errc::bad_format (ids with gaps or doubled, a merge of absent tokens, a pair twice ...), and as
+/// the tokenizer's constructor does; each names `where` and the place in the file.
+template <tokenizer_configuration T>
+tokenizer<T> read_tokenizer_json(std::span<std::byte const> bytes, std::string_view where) {
+  auto file = io::parse_json(bytes, std::string(where));
+  if (!file.is_object()) MEDMO_THROW(errc::bad_json, std::string(where), "an object", detail::shown(file));
+  auto const& model = detail::member_or_null(file, "model");
+  if (!model.is_object())
+    MEDMO_THROW(errc::bad_json, std::string(where) + ", model", "an object", detail::shown(model));
+  detail::check_bpe_model(model, where);
+  detail::check_tokenizer_parts<T>(file, where);
+  auto const& merges = detail::member_or_null(model, "merges");
+  if (!merges.is_array())
+    MEDMO_THROW(errc::bad_json, std::string(where) + ", model.merges", "an array", detail::shown(merges));
+  auto base = detail::assemble(
+      detail::member_or_null(model, "vocab"), merges.size(),
+      [&](std::size_t i) { return detail::merge_parts(merges[i], i, where); }, where);
+  std::vector<added_token> added;
+  auto const& entries = detail::member_or_null(file, "added_tokens");
+  if (!entries.is_null() && !entries.is_array())
+    MEDMO_THROW(errc::bad_json, std::string(where) + ", added_tokens", "an array", detail::shown(entries));
+  for (auto const& entry : entries)
+    added.push_back(detail::read_added_token(entry, detail::whole_number(detail::member_or_null(entry, "id")), where));
+  return {std::move(base), std::move(added), where};
+}
+
+/// The tokenizer as a tokenizer.json with which Hugging Face `tokenizers` gives the same ids and texts.
+template <tokenizer_configuration T>
+std::string write_tokenizer_json(tokenizer<T> const& t) {
+  auto quoted = [](std::string_view s) { return detail::json(s).dump(); };
+  std::vector<std::string> spelling;
+  for (index id = 0; id < t.base().size(); ++id) spelling.push_back(quoted(spell_bytes(t.base().bytes(id))));
+  bool gpt2 = T::scheme == pretokenizer_scheme::gpt2_single_digits;
+  std::string out =
+      "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [\n";
+  for (auto const& token : t.added())
+    out += "    {\"id\": " + std::to_string(token.id) + ", \"content\": " + quoted(token.content) +
+           ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": " +
+           (token.kind == token_kind::special ? "true" : "false") + "}" + (&token == &t.added().back() ? "\n" : ",\n");
+  out += "  ],\n  \"normalizer\": " + std::string(T::normalize == normalization::nfc ? "{\"type\": \"NFC\"}" : "null");
+  out += ",\n  \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [" +
+         detail::first_splitter(T::scheme).dump() + ", " + detail::byte_level(gpt2).dump() + "]}";
+  out += ",\n  \"post_processor\": " + detail::byte_level(gpt2).dump();
+  out += ",\n  \"decoder\": " + detail::byte_level(gpt2).dump();
+  out +=
+      ",\n  \"model\": {\n    \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
+      "\"continuing_subword_prefix\": \"\", \"end_of_word_suffix\": \"\", \"fuse_unk\": false, "
+      "\"byte_fallback\": false, \"ignore_merges\": false,\n    \"vocab\": {";
+  for (std::size_t id = 0; id < spelling.size(); ++id)
+    out += (id ? ",\n      " : "\n      ") + spelling[id] + ": " + std::to_string(id);
+  out += "\n    },\n    \"merges\": [";
+  for (index rank = 0; rank < t.base().merge_count(); ++rank) {
+    auto m = t.base().merge_at(rank);
+    out += (rank ? ",\n      [" : "\n      [") + spelling[static_cast<std::size_t>(m.left)] + ", " +
+           spelling[static_cast<std::size_t>(m.right)] + "]";
+  }
+  return out + "\n    ]\n  }\n}\n";
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/vocabulary_files.hpp
+// vocab.json ({spelling: id}) and merges.txt (one `left right` a line, best first, an optional "#version" line), the older
+// form of a tokenizer; its added tokens are in tokenizer_config.json (added_tokens_decoder {"id": {content, special}}).
+// Neither file says how text is split or normalised: the configuration does.
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// Contents of the three files; `tokenizer_config` may be empty: then the added tokens are those of the configuration.
+struct vocabulary_files {
+  std::span<std::byte const> vocab, merges, tokenizer_config;
+};
+
+namespace detail {
+inline std::vector<std::pair<std::string_view, std::string_view>> read_merges_text(std::string_view text,
+                                                                                   std::string const& where) {
+  std::vector<std::pair<std::string_view, std::string_view>> merges;
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    auto end = std::min(text.find('\n', at), text.size());
+    auto line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty() || (number++ == 0 && line.starts_with("#version"))) continue;
+    auto space = line.find(' ');
+    if (space == line.npos || space == 0 || space + 1 == line.size() || line.find(' ', space + 1) != line.npos)
+      MEDMO_THROW(errc::bad_format, where + ", merges, line " + std::to_string(number), "two tokens",
+                  "'" + std::string(line.substr(0, 80)) + "'");
+    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+  }
+  return merges;
+}
+
+inline std::vector<added_token> read_added_tokens_decoder(json const& config, std::string const& where) {
+  std::vector<added_token> added;
+  auto const& decoder = member_or_null(config, "added_tokens_decoder");
+  if (!decoder.is_object()) MEDMO_THROW(errc::bad_json, where + ", added_tokens_decoder", "an object", shown(decoder));
+  for (auto const& [key, entry] : decoder.items()) {
+    index id = -1;
+    auto [stop, problem] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (problem != std::errc{} || stop != key.data() + key.size())
+      MEDMO_THROW(errc::bad_format, where + ", added_tokens_decoder", "an id", "'" + key.substr(0, 80) + "'");
+    added.push_back(read_added_token(entry, id, where));
+  }
+  return added;
+}
+}  // namespace detail
+
+/// The tokenizer of vocab.json, merges.txt and tokenizer_config.json. Throws as read_tokenizer_json does.
+template <tokenizer_configuration T>
+tokenizer<T> read_vocabulary_files(vocabulary_files const& files, std::string const& where) {
+  auto vocab = io::parse_json(files.vocab, where + ", vocab");
+  std::string_view text(reinterpret_cast<char const*>(files.merges.data()), files.merges.size());
+  auto merges = detail::read_merges_text(text, where);
+  auto base = detail::assemble(
+      vocab, merges.size(), [&](std::size_t i) { return merges[i]; }, where);
+  if (files.tokenizer_config.empty()) return {std::move(base), configured_added_tokens<T>(), where};
+  auto config = io::parse_json(files.tokenizer_config, where + ", tokenizer_config");
+  return {std::move(base), detail::read_added_tokens_decoder(config, where), where};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// The tokenizer of a file (tokenizer.json or *.tiktoken) or of a folder: its tokenizer.json, else its vocab.json with
+/// merges.txt (and tokenizer_config.json, if there), else its qwen.tiktoken. Throws errc::file_access if there is none
+/// of them, and as their readers do.
+template <tokenizer_configuration T>
+tokenizer<T> load_tokenizer(std::filesystem::path const& place) {
+  auto is_there = [](std::filesystem::path const& p) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(p, ignored);
+  };
+  // Read, not mapped: these files are small, and one that is cut short meanwhile must not fault.
+  auto read = [](std::filesystem::path const& p) { return io::mapped_file::open(p.string(), io::file_mode::read); };
+  auto read_one = [&](std::filesystem::path const& p) {
+    auto file = read(p);
+    if (p.extension() != ".tiktoken") return read_tokenizer_json<T>(file.bytes(), file.path());
+    return read_tiktoken<T>({reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size()}, file.path());
+  };
+  if (is_there(place)) return read_one(place);
+  if (is_there(place / "tokenizer.json")) return read_one(place / "tokenizer.json");
+  if (is_there(place / "vocab.json") && is_there(place / "merges.txt")) {
+    auto vocab = read(place / "vocab.json"), merges = read(place / "merges.txt");
+    auto config_path = place / "tokenizer_config.json";
+    if (!is_there(config_path)) return read_vocabulary_files<T>({vocab.bytes(), merges.bytes(), {}}, place.string());
+    auto config = read(config_path);
+    return read_vocabulary_files<T>({vocab.bytes(), merges.bytes(), config.bytes()}, place.string());
+  }
+  if (is_there(place / "qwen.tiktoken")) return read_one(place / "qwen.tiktoken");
+  MEDMO_THROW(errc::file_access, place.string(), "tokenizer.json, vocab.json with merges.txt, or qwen.tiktoken",
+              "none");
+}
+
+/// Writes tokenizer.json, tokenizer_config.json and chat_template.jinja into an existing folder; transformers'
+/// AutoTokenizer loads it and gives the same ids. Each file appears whole or not at all. Throws errc::file_access.
+template <tokenizer_configuration T>
+void save_tokenizer(tokenizer<T> const& t, std::filesystem::path const& folder, index max_length) {
+  io::write_file((folder / "tokenizer.json").string(), write_tokenizer_json(t));
+  io::write_file((folder / "tokenizer_config.json").string(), write_tokenizer_config(t, max_length));
+  io::write_file((folder / "chat_template.jinja").string(), chat_template);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/vision/font.hpp
+// A bitmap font of our own for ASCII 32..126: 5 x 9 dots a glyph, rows from the top, bit 4 is the left dot; capitals fill
+// rows 0-6, small letters 2-6, descenders 7-8. For labels on pictures; it is not a text renderer.
+
+#include <array>
+#include <cstdint>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+inline constexpr index glyph_width = 5, glyph_height = 9, glyph_advance = 6;
+
+namespace detail {
+// clang-format off
+inline constexpr std::array<std::array<std::uint8_t, 9>, 95> glyphs{{
+    { 0,  0,  0,  0,  0,  0,  0,  0,  0},  // space
+    { 4,  4,  4,  4,  0,  4,  4,  0,  0},  // !
+    {10, 10, 10,  0,  0,  0,  0,  0,  0},  // "
+    {10, 10, 31, 10, 31, 10, 10,  0,  0},  // #
+    { 4, 15, 20, 14,  5, 30,  4,  0,  0},  // $
+    {25, 25,  2,  4,  8, 19, 19,  0,  0},  // %
+    {12, 18, 18, 12, 21, 18, 13,  0,  0},  // &
+    { 4,  4,  4,  0,  0,  0,  0,  0,  0},  // '
+    { 2,  4,  8,  8,  8,  4,  2,  0,  0},  // (
+    { 8,  4,  2,  2,  2,  4,  8,  0,  0},  // )
+    { 0,  4, 21, 14, 21,  4,  0,  0,  0},  // *
+    { 0,  4,  4, 31,  4,  4,  0,  0,  0},  // +
+    { 0,  0,  0,  0,  0, 12, 12,  4,  8},  // ,
+    { 0,  0,  0, 14,  0,  0,  0,  0,  0},  // -
+    { 0,  0,  0,  0,  0, 12, 12,  0,  0},  // .
+    { 1,  1,  2,  4,  8, 16, 16,  0,  0},  // /
+    {14, 17, 19, 21, 25, 17, 14,  0,  0},  // 0
+    { 4, 12,  4,  4,  4,  4, 14,  0,  0},  // 1
+    {14, 17,  1,  2,  4,  8, 31,  0,  0},  // 2
+    {31,  2,  4,  2,  1, 17, 14,  0,  0},  // 3
+    { 2,  6, 10, 18, 31,  2,  2,  0,  0},  // 4
+    {31, 16, 30,  1,  1, 17, 14,  0,  0},  // 5
+    { 6,  8, 16, 30, 17, 17, 14,  0,  0},  // 6
+    {31,  1,  2,  4,  4,  8,  8,  0,  0},  // 7
+    {14, 17, 17, 14, 17, 17, 14,  0,  0},  // 8
+    {14, 17, 17, 15,  1,  2, 12,  0,  0},  // 9
+    { 0, 12, 12,  0, 12, 12,  0,  0,  0},  // :
+    { 0, 12, 12,  0, 12, 12,  4,  8,  0},  // ;
+    { 1,  2,  4,  8,  4,  2,  1,  0,  0},  // <
+    { 0,  0, 31,  0, 31,  0,  0,  0,  0},  // =
+    {16,  8,  4,  2,  4,  8, 16,  0,  0},  // >
+    {14, 17,  1,  6,  4,  0,  4,  0,  0},  // ?
+    {14, 17, 23, 21, 23, 16, 15,  0,  0},  // @
+    {14, 17, 17, 31, 17, 17, 17,  0,  0},  // A
+    {30, 17, 17, 30, 17, 17, 30,  0,  0},  // B
+    {14, 17, 16, 16, 16, 17, 14,  0,  0},  // C
+    {30, 17, 17, 17, 17, 17, 30,  0,  0},  // D
+    {31, 16, 16, 30, 16, 16, 31,  0,  0},  // E
+    {31, 16, 16, 30, 16, 16, 16,  0,  0},  // F
+    {14, 17, 16, 23, 17, 17, 15,  0,  0},  // G
+    {17, 17, 17, 31, 17, 17, 17,  0,  0},  // H
+    {14,  4,  4,  4,  4,  4, 14,  0,  0},  // I
+    { 7,  2,  2,  2,  2, 18, 12,  0,  0},  // J
+    {17, 18, 20, 24, 20, 18, 17,  0,  0},  // K
+    {16, 16, 16, 16, 16, 16, 31,  0,  0},  // L
+    {17, 27, 21, 21, 17, 17, 17,  0,  0},  // M
+    {17, 25, 25, 21, 19, 19, 17,  0,  0},  // N
+    {14, 17, 17, 17, 17, 17, 14,  0,  0},  // O
+    {30, 17, 17, 30, 16, 16, 16,  0,  0},  // P
+    {14, 17, 17, 17, 21, 18, 13,  0,  0},  // Q
+    {30, 17, 17, 30, 20, 18, 17,  0,  0},  // R
+    {15, 16, 16, 14,  1,  1, 30,  0,  0},  // S
+    {31,  4,  4,  4,  4,  4,  4,  0,  0},  // T
+    {17, 17, 17, 17, 17, 17, 14,  0,  0},  // U
+    {17, 17, 17, 17, 10, 10,  4,  0,  0},  // V
+    {17, 17, 17, 21, 21, 27, 17,  0,  0},  // W
+    {17, 17, 10,  4, 10, 17, 17,  0,  0},  // X
+    {17, 17, 10,  4,  4,  4,  4,  0,  0},  // Y
+    {31,  1,  2,  4,  8, 16, 31,  0,  0},  // Z
+    {14,  8,  8,  8,  8,  8, 14,  0,  0},  // [
+    {16, 16,  8,  4,  2,  1,  1,  0,  0},  // backslash
+    {14,  2,  2,  2,  2,  2, 14,  0,  0},  // ]
+    { 4, 10, 17,  0,  0,  0,  0,  0,  0},  // ^
+    { 0,  0,  0,  0,  0,  0,  0, 31,  0},  // _
+    { 8,  4,  2,  0,  0,  0,  0,  0,  0},  // `
+    { 0,  0, 14,  1, 15, 17, 15,  0,  0},  // a
+    {16, 16, 30, 17, 17, 17, 30,  0,  0},  // b
+    { 0,  0, 14, 16, 16, 17, 14,  0,  0},  // c
+    { 1,  1, 15, 17, 17, 17, 15,  0,  0},  // d
+    { 0,  0, 14, 17, 31, 16, 14,  0,  0},  // e
+    { 6,  9,  8, 28,  8,  8,  8,  0,  0},  // f
+    { 0,  0, 15, 17, 17, 17, 15,  1, 14},  // g
+    {16, 16, 22, 25, 17, 17, 17,  0,  0},  // h
+    { 4,  0, 12,  4,  4,  4, 14,  0,  0},  // i
+    { 2,  0,  6,  2,  2,  2,  2, 18, 12},  // j
+    {16, 16, 18, 20, 24, 20, 18,  0,  0},  // k
+    {12,  4,  4,  4,  4,  4, 14,  0,  0},  // l
+    { 0,  0, 26, 21, 21, 21, 21,  0,  0},  // m
+    { 0,  0, 22, 25, 17, 17, 17,  0,  0},  // n
+    { 0,  0, 14, 17, 17, 17, 14,  0,  0},  // o
+    { 0,  0, 30, 17, 17, 17, 30, 16, 16},  // p
+    { 0,  0, 15, 17, 17, 17, 15,  1,  1},  // q
+    { 0,  0, 22, 25, 16, 16, 16,  0,  0},  // r
+    { 0,  0, 15, 16, 14,  1, 30,  0,  0},  // s
+    { 8,  8, 28,  8,  8,  9,  6,  0,  0},  // t
+    { 0,  0, 17, 17, 17, 19, 13,  0,  0},  // u
+    { 0,  0, 17, 17, 17, 10,  4,  0,  0},  // v
+    { 0,  0, 17, 17, 21, 21, 10,  0,  0},  // w
+    { 0,  0, 17, 10,  4, 10, 17,  0,  0},  // x
+    { 0,  0, 17, 17, 17, 19, 13,  1, 14},  // y
+    { 0,  0, 31,  2,  4,  8, 31,  0,  0},  // z
+    { 3,  4,  4,  8,  4,  4,  3,  0,  0},  // {
+    { 4,  4,  4,  4,  4,  4,  4,  4,  0},  // |
+    {24,  4,  4,  2,  4,  4, 24,  0,  0},  // }
+    { 0,  0,  8, 21,  2,  0,  0,  0,  0},  // ~
+}};
+// clang-format on
+}  // namespace detail
+
+/// Whether dot (x, y) of a character is set; what is not printable ASCII looks like '?'.
+constexpr bool glyph_dot(char character, index x, index y) {
+  auto c = static_cast<unsigned char>(character);
+  auto const& rows = detail::glyphs[c >= 32 && c <= 126 ? c - 32u : '?' - 32u];
+  return (rows[static_cast<std::size_t>(y)] >> (glyph_width - 1 - x)) & 1;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+// ---- medmo/vision/overlay.hpp
+// Boxes, labels and confidences drawn onto a picture. A colour a label, dark edges so that lines show on any ground, tags
+// that stay inside and keep off each other. Sizes follow the picture's. Files are not written here.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+struct overlay_options {
+  std::optional<index> picture{};  ///< draw the detections of this picture of the conversation only
+  index least_side = 512;  ///< smaller pictures are enlarged by a whole factor until one side reaches it; 0: never
+  index line_width = 0;    ///< pixels; 0: from the size
+  index text_scale = 0;    ///< pixels a font dot; 0: from the size
+  index most_tags = 24;    ///< with more boxes than this, one tag for each label and its count instead; 0: no tags
+};
+
+namespace detail {
+
+struct colour {
+  std::uint8_t r, g, b;
+};
+
+/// Bright and far apart, on grey pictures and on stains.
+inline constexpr std::array<colour, 10> label_colours{{{255, 214, 10},
+                                                       {0, 208, 255},
+                                                       {255, 92, 176},
+                                                       {132, 232, 62},
+                                                       {255, 146, 36},
+                                                       {178, 138, 255},
+                                                       {255, 84, 72},
+                                                       {0, 226, 178},
+                                                       {96, 156, 255},
+                                                       {240, 240, 240}}};
+
+/// Half-open: x0 <= x < x1.
+struct rectangle {
+  index x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+  index area() const { return x1 > x0 && y1 > y0 ? (x1 - x0) * (y1 - y0) : 0; }
+  rectangle grown(index by) const { return {x0 - by, y0 - by, x1 + by, y1 + by}; }
+};
+
+inline rectangle overlap(rectangle const& a, rectangle const& b) {
+  return {std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)};
+}
+
+inline void fill(image& to, rectangle area, colour c, int opacity = 255) {
+  area = overlap(area, {0, 0, to.width, to.height});
+  auto mix = [opacity](std::uint8_t old, std::uint8_t now) {
+    return static_cast<std::uint8_t>((old * (255 - opacity) + now * opacity + 127) / 255);
+  };
+  for (index y = area.y0; y < area.y1; ++y)
+    for (index x = area.x0; x < area.x1; ++x) {
+      std::uint8_t* p = to.at(x, y);
+      p[0] = mix(p[0], c.r);
+      p[1] = mix(p[1], c.g);
+      p[2] = mix(p[2], c.b);
+    }
+}
+
+/// The ring between `outer` and `inner`; each pixel once.
+inline void fill_ring(image& to, rectangle const& outer, rectangle const& inner, colour c, int opacity = 255) {
+  if (inner.area() == 0) return fill(to, outer, c, opacity);
+  fill(to, {outer.x0, outer.y0, outer.x1, inner.y0}, c, opacity);
+  fill(to, {outer.x0, inner.y1, outer.x1, outer.y1}, c, opacity);
+  fill(to, {outer.x0, inner.y0, inner.x0, inner.y1}, c, opacity);
+  fill(to, {inner.x1, inner.y0, outer.x1, inner.y1}, c, opacity);
+}
+
+/// One '?' for each character that is not printable ASCII, also if UTF-8 spells it with several bytes.
+inline std::string drawable(std::string_view text, std::size_t most) {
+  std::string out;
+  bool foreign = false;
+  for (char character : text) {
+    auto c = static_cast<unsigned char>(character);
+    bool continues = foreign && c >= 0x80 && c < 0xc0;
+    foreign = c >= 0x80;
+    if (continues) continue;
+    if (out.size() == most) {  // cut, and say so
+      for (std::size_t i = 0; i < std::min<std::size_t>(2, most); ++i) out[most - 1 - i] = '.';
+      break;
+    }
+    out += c >= 32 && c <= 126 ? character : '?';
+  }
+  return out;
+}
+
+inline void draw_text(image& to, std::string_view text, index left, index top, index scale, colour c) {
+  for (char character : text) {
+    for (index y = 0; y < glyph_height; ++y)
+      for (index x = 0; x < glyph_width; ++x)
+        if (glyph_dot(character, x, y)) {
+          index px = left + x * scale, py = top + y * scale;
+          fill(to, {px, py, px + scale, py + scale}, c);
+        }
+    left += glyph_advance * scale;
+  }
+}
+
+struct tag {
+  std::string text;
+  colour ground{};
+  rectangle place;
+};
+
+/// A box on the result: corners in order, inside, at least one pixel. Nothing for corners that are not numbers.
+inline std::optional<rectangle> place_of(box<pixel> const& b, double factor, index width, index height) {
+  if (!std::isfinite(b.x1) || !std::isfinite(b.y1) || !std::isfinite(b.x2) || !std::isfinite(b.y2)) return std::nullopt;
+  auto span = [factor](double a, double z, index size) {
+    double limit = static_cast<double>(size);
+    index low = static_cast<index>(std::lround(std::clamp(std::min(a, z) * factor, 0.0, limit)));
+    index high = static_cast<index>(std::lround(std::clamp(std::max(a, z) * factor, 0.0, limit)));
+    low = std::min(low, size - 1);
+    return std::array<index, 2>{low, std::max(high, low + 1)};
+  };
+  auto [x0, x1] = span(b.x1, b.x2, width);
+  auto [y0, y1] = span(b.y1, b.y2, height);
+  return rectangle{x0, y0, x1, y1};
+}
+
+/// "label 0.87"; no number without a finite confidence.
+inline std::string confidence_text(std::optional<double> confidence) {
+  if (!confidence || !std::isfinite(*confidence)) return {};
+  auto hundredths = static_cast<int>(std::lround(std::clamp(*confidence, 0.0, 1.0) * 100.0));
+  std::string digits = std::to_string(hundredths % 100);
+  return (hundredths >= 100 ? " 1." : " 0.") + std::string(2 - digits.size(), '0') + digits;
+}
+
+/// What is drawn: sizes in pixels of the result.
+struct overlay_style {
+  index line = 1, edge = 1, scale = 1;
+  index padding() const { return 2 * scale; }
+  index tag_width(std::size_t letters) const {
+    return static_cast<index>(letters) * glyph_advance * scale - scale + 2 * padding();
+  }
+  index tag_height() const { return glyph_height * scale + padding(); }
+  /// Letters that fit a tag in a picture of this width.
+  std::size_t letters(index width) const {
+    index room = (width - 2 * padding() + scale) / (glyph_advance * scale);
+    return static_cast<std::size_t>(std::max<index>(0, room));
+  }
+};
+
+inline overlay_style style_of(index width, index height, overlay_options const& o) {
+  index side = std::max(width, height);
+  overlay_style style;
+  style.scale = std::clamp<index>(o.text_scale > 0 ? o.text_scale : (side + 180) / 360, 1, 256);
+  style.line = std::clamp<index>(o.line_width > 0 ? o.line_width : (side + 200) / 400, 1, 256);
+  style.edge = std::max<index>(1, style.line / 2);
+  if (o.text_scale == 0)  // narrow pictures: smaller letters before fewer letters
+    while (style.scale > 1 && (style.letters(width) < 12 || style.tag_height() * 3 > height)) --style.scale;
+  return style;
+}
+
+/// The place near `around` that covers least: other tags above all, then boxes; the usual place wins ties.
+inline rectangle best_place(rectangle const& around, index w, index h, rectangle const& picture,
+                            std::vector<tag> const& tags, std::vector<rectangle> const& boxes) {
+  rectangle best;
+  index best_cost = -1;
+  auto consider = [&](index x, index y, index penalty) {
+    x = std::max<index>(0, std::min(x, picture.x1 - w));
+    y = std::max<index>(0, std::min(y, picture.y1 - h));
+    rectangle r{x, y, x + w, y + h};
+    index cost = penalty * w * h / 64;
+    for (auto const& t : tags) cost += 1024 * overlap(r, t.place).area();
+    for (auto const& b : boxes) cost += overlap(r, b).area();
+    if (best_cost < 0 || cost < best_cost) best = r, best_cost = cost;
+  };
+  for (index k = 0; k < 6; ++k) {
+    consider(around.x0, around.y0 - (k + 1) * h, 8 * k);
+    consider(around.x1 - w, around.y0 - (k + 1) * h, 8 * k + 1);
+    consider(around.x0, around.y1 + k * h, 8 * k + 2);
+    consider(around.x1 - w, around.y1 + k * h, 8 * k + 3);
+    consider(around.x1, around.y0 + k * h, 8 * k + 4);
+    consider(around.x0 - w, around.y0 + k * h, 8 * k + 5);
+    consider(around.x0, around.y0 + k * h, 8 * k + 6);
+  }
+  return best;
+}
+
+inline void draw_tag(image& to, tag const& t, overlay_style const& style) {
+  index edge = std::max<index>(1, style.scale / 2);
+  fill_ring(to, t.place.grown(edge), t.place, {0, 0, 0}, 150);
+  fill(to, t.place, t.ground);
+  int light = (t.ground.r * 299 + t.ground.g * 587 + t.ground.b * 114) / 1000;
+  colour ink = light > 110 ? colour{0, 0, 0} : colour{255, 255, 255};
+  index top = t.place.y0 + style.padding() / 2 + style.scale;  // small letters and capitals look centred
+  draw_text(to, t.text, t.place.x0 + style.padding(), top, style.scale, ink);
+}
+}  // namespace detail
+
+/// `picture` with `detections` drawn onto it.
+/// Boxes are taken from box_px (pixels of `picture`, y down), put in order and cut to the picture; those whose corners are
+/// not numbers are left out. A label has the same colour wherever it stands; a tag reads "label 0.87" when there is a
+/// confidence. Characters that are not ASCII show as '?'. The result is larger than the picture by a whole factor when
+/// `least_side` asks for it. Any size from 1 x 1. Errors: bad_image if the picture has no size or its pixels do not fill
+/// it; bad_argument for least_side above 4096.
+inline image overlay(image const& picture, std::span<detection const> detections, overlay_options const& options = {}) {
+  if (options.least_side > 4096)
+    MEDMO_THROW(errc::bad_argument, "overlay, least_side", "0 .. 4096", std::to_string(options.least_side));
+  index side = std::max<index>(1, std::max(picture.width, picture.height));
+  index factor = std::max<index>(1, (options.least_side + side - 1) / side);
+  image out = kernels::resample_bicubic(picture, picture.width * factor, picture.height * factor);
+  auto style = detail::style_of(out.width, out.height, options);
+
+  struct kind {
+    std::string_view label;
+    detail::colour paint;
+    index count;
+  };
+  std::vector<kind> kinds;  // labels in order of appearance; colours do not depend on which picture is drawn
+  auto kind_of = [&](std::string_view label) -> kind& {
+    for (auto& k : kinds)
+      if (k.label == label) return k;
+    kinds.push_back({label, detail::label_colours[kinds.size() % detail::label_colours.size()], 0});
+    return kinds.back();
+  };
+  struct found {
+    detection const* what;
+    detail::colour paint;
+  };
+  std::vector<found> drawn;
+  std::vector<detail::rectangle> boxes;
+  for (auto const& d : detections) {
+    auto& k = kind_of(d.label);
+    auto place = detail::place_of(d.box_px, static_cast<double>(factor), out.width, out.height);
+    if (!place || (options.picture && d.image != *options.picture)) continue;
+    ++k.count;
+    drawn.push_back({&d, k.paint});
+    boxes.push_back(*place);
+  }
+
+  index outside = style.line / 2, inside = style.line - outside;  // the line lies on the box's edge
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    auto outer = boxes[i].grown(outside), inner = boxes[i].grown(-inside);
+    detail::fill_ring(out, outer.grown(style.edge), outer, {0, 0, 0}, 150);
+    if (inner.area() > 0) detail::fill_ring(out, inner, inner.grown(-style.edge), {0, 0, 0}, 150);
+    detail::fill_ring(out, outer, inner, drawn[i].paint);
+  }
+
+  std::vector<detail::tag> tags;
+  std::size_t most_letters = style.letters(out.width);
+  if (most_letters == 0 || style.tag_height() > out.height) return out;  // no room for a single letter
+  if (static_cast<index>(drawn.size()) <= options.most_tags) {
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+      std::string number = detail::confidence_text(drawn[i].what->confidence);
+      if (number.size() + 3 > most_letters) number.clear();
+      auto text = detail::drawable(drawn[i].what->label, most_letters - number.size()) + number;
+      if (text.empty()) continue;
+      auto place = detail::best_place(boxes[i].grown(outside + style.edge), style.tag_width(text.size()),
+                                      style.tag_height(), {0, 0, out.width, out.height}, tags, boxes);
+      tags.push_back({std::move(text), drawn[i].paint, place});
+    }
+  } else if (options.most_tags > 0) {  // a list in the upper left corner
+    index y = style.scale;
+    for (auto const& k : kinds) {
+      if (k.count == 0) continue;
+      if (static_cast<index>(tags.size()) == options.most_tags || y + style.tag_height() > out.height) break;
+      std::string number = " x " + std::to_string(k.count);
+      if (number.size() + 3 > most_letters) number.clear();
+      auto text = detail::drawable(k.label, most_letters - number.size()) + number;
+      index x = std::min(style.scale, out.width - style.tag_width(text.size()));
+      tags.push_back({text, k.paint, {x, y, x + style.tag_width(text.size()), y + style.tag_height()}});
+      y += style.tag_height() + style.scale;
+    }
+  }
+  for (auto const& t : tags) detail::draw_tag(out, t, style);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+// ---- medmo/vision/png.hpp
+// Writes 8-bit RGB pictures as PNG. The whole format used here: signature; chunks IHDR, IDAT, IEND, each length, name,
+// data, CRC-32, big-endian; IDAT is a zlib stream of rows, each led by its filter number. Deflate (RFC 1951) as one block
+// with the fixed codes: small code, moderate size. Reading pictures is the io room's. Sources: RFC 2083, 1950, 1951.
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::vision {
+namespace detail {
+
+using bytes = std::vector<std::uint8_t>;
+
+/// Each row led by the filter (0 none, 1 left, 2 up, 4 Paeth) whose residues have the least absolute sum.
+inline bytes filtered_rows(image const& picture) {
+  auto pitch = static_cast<std::size_t>(picture.width * 3);
+  bytes out;
+  out.reserve((pitch + 1) * static_cast<std::size_t>(picture.height));
+  bytes above(pitch, 0), best(pitch), trial(pitch);
+  for (index y = 0; y < picture.height; ++y) {
+    std::uint8_t const* row = picture.at(0, y);
+    std::uint8_t chosen = 0;
+    std::uint64_t least = UINT64_MAX;
+    for (std::uint8_t filter : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{4}}) {
+      std::uint64_t sum = 0;
+      for (std::size_t i = 0; i < pitch; ++i) {
+        int a = i >= 3 ? row[i - 3] : 0, b = above[i], c = i >= 3 ? above[i - 3] : 0, guess = 0;
+        if (filter == 1) guess = a;
+        if (filter == 2) guess = b;
+        if (filter == 4) {
+          int pa = std::abs(b - c), pb = std::abs(a - c), pc = std::abs(a + b - 2 * c);
+          guess = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+        }
+        trial[i] = static_cast<std::uint8_t>(row[i] - guess);
+        sum += static_cast<std::uint64_t>(trial[i] < 128 ? trial[i] : 256 - trial[i]);
+      }
+      if (sum < least) {
+        least = sum;
+        chosen = filter;
+        best.swap(trial);
+      }
+    }
+    out.push_back(chosen);
+    out.insert(out.end(), best.begin(), best.end());
+    above.assign(row, row + pitch);
+  }
+  return out;
+}
+
+/// A deflate block under the fixed codes, written bit by bit.
+class deflate_block {
+ public:
+  explicit deflate_block(bytes& out) : out_(out) {
+    put(1, 1);  // the last block
+    put(1, 2);  // fixed codes
+  }
+  void literal(unsigned symbol) {  // also 256 (end) and the length symbols 257..285
+    if (symbol < 144)
+      code(0x30 + symbol, 8);
+    else if (symbol < 256)
+      code(0x190 + symbol - 144, 9);
+    else if (symbol < 280)
+      code(symbol - 256, 7);
+    else
+      code(0xc0 + symbol - 280, 8);
+  }
+  void copy(unsigned length, unsigned distance) {  // 3..258, 1..32768
+    if (length == 258) {
+      literal(285);
+    } else {
+      auto [symbol, extra, rest] = split(length - 3, 2);
+      literal(257 + symbol);
+      put(rest, extra);
+    }
+    auto [symbol, extra, rest] = split(distance - 1, 1);
+    code(symbol, 5);
+    put(rest, extra);
+  }
+  void end() {
+    literal(256);
+    if (count_ > 0) put(0, 8 - count_);
+  }
+
+ private:
+  struct parts {
+    unsigned symbol, extra, rest;
+  };
+  /// Values in groups of 2^fine symbols, each group with one extra bit more.
+  static parts split(unsigned value, unsigned fine) {
+    unsigned extra = 0;
+    while ((value >> extra) >= (2u << fine)) ++extra;
+    return {(extra << fine) + (value >> extra), extra, value & ((1u << extra) - 1)};
+  }
+  void put(unsigned value, unsigned bits) {
+    for (unsigned i = 0; i < bits; ++i) {
+      now_ |= ((value >> i) & 1u) << count_;
+      if (++count_ == 8) {
+        out_.push_back(static_cast<std::uint8_t>(now_));
+        now_ = count_ = 0;
+      }
+    }
+  }
+  void code(unsigned value, unsigned bits) {  // codes go out from their highest bit
+    for (unsigned i = bits; i-- > 0;) put(value >> i, 1);
+  }
+  bytes& out_;
+  unsigned now_ = 0, count_ = 0;
+};
+
+/// Greedy matching over the last 32 KiB, up to 32 candidates a place.
+inline void deflate(std::span<std::uint8_t const> data, bytes& out) {
+  deflate_block block(out);
+  constexpr std::size_t window = 32768;
+  std::vector<std::size_t> newest(1u << 15, SIZE_MAX), before(window, SIZE_MAX);
+  auto slot = [&](std::size_t i) {
+    std::uint32_t three = data[i] | std::uint32_t{data[i + 1]} << 8 | std::uint32_t{data[i + 2]} << 16;
+    return (three * 2654435761u) >> 17;
+  };
+  std::size_t i = 0;
+  while (i < data.size()) {
+    std::size_t best = 0, at = 0, most = std::min<std::size_t>(258, data.size() - i);
+    if (most >= 3) {
+      std::size_t candidate = newest[slot(i)];
+      for (int tries = 0; tries < 32 && candidate != SIZE_MAX && i - candidate < window; ++tries) {
+        std::size_t n = 0;
+        while (n < most && data[candidate + n] == data[i + n]) ++n;
+        if (n > best) best = n, at = candidate;
+        if (best == most) break;
+        std::size_t next = before[candidate % window];
+        candidate = next < candidate ? next : SIZE_MAX;
+      }
+    }
+    std::size_t step = best >= 3 ? best : 1;
+    if (best >= 3)
+      block.copy(static_cast<unsigned>(best), static_cast<unsigned>(i - at));
+    else
+      block.literal(data[i]);
+    for (std::size_t end = i + step; i < end; ++i)
+      if (i + 3 <= data.size()) {
+        before[i % window] = newest[slot(i)];
+        newest[slot(i)] = i;
+      }
+  }
+  block.end();
+}
+
+inline void put_u32(bytes& out, std::uint32_t v) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(v >> shift));
+}
+
+inline void put_chunk(bytes& out, std::string_view name, bytes const& data) {
+  put_u32(out, static_cast<std::uint32_t>(data.size()));
+  std::size_t from = out.size();
+  out.insert(out.end(), name.begin(), name.end());
+  out.insert(out.end(), data.begin(), data.end());
+  static constexpr auto table = [] {
+    std::array<std::uint32_t, 256> t{};
+    for (std::uint32_t n = 0; n < 256; ++n) {
+      t[n] = n;
+      for (int k = 0; k < 8; ++k) t[n] = (t[n] >> 1) ^ ((t[n] & 1u) ? 0xedb88320u : 0u);
+    }
+    return t;
+  }();
+  std::uint32_t crc = 0xffffffffu;
+  for (std::size_t i = from; i < out.size(); ++i) crc = table[(crc ^ out[i]) & 255u] ^ (crc >> 8);
+  put_u32(out, ~crc);
+}
+}  // namespace detail
+
+/// The bytes of a PNG file. Errors: bad_image if the picture has no size, a side above 2^24 or pixels that do not fill it;
+/// too_large above 2^30 values.
+inline std::vector<std::uint8_t> encode_png(image const& picture) {
+  constexpr index side = index{1} << 24;
+  auto size = std::to_string(picture.width) + " x " + std::to_string(picture.height);
+  if (picture.width < 1 || picture.height < 1 || picture.width > side || picture.height > side)
+    MEDMO_THROW(errc::bad_image, "PNG", "sides of 1 .. 2^24 pixels", size);
+  if (picture.width * picture.height > (index{1} << 30) / 3)
+    MEDMO_THROW(errc::too_large, "PNG", "at most 2^30 values", size);
+  if (picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
+    MEDMO_THROW(errc::bad_image, "PNG", size + " x 3 bytes of pixels", std::to_string(picture.pixels.size()));
+
+  detail::bytes header, data{0x78, 0x01}, out{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  detail::put_u32(header, static_cast<std::uint32_t>(picture.width));
+  detail::put_u32(header, static_cast<std::uint32_t>(picture.height));
+  header.insert(header.end(), {8, 2, 0, 0, 0});  // 8 bits, RGB, deflate, filters, not interlaced
+  auto rows = detail::filtered_rows(picture);
+  detail::deflate(rows, data);
+  std::uint32_t a = 1, b = 0;  // Adler-32
+  for (auto v : rows) {
+    a = (a + v) % 65521;
+    b = (b + a) % 65521;
+  }
+  detail::put_u32(data, b << 16 | a);
+  detail::put_chunk(out, "IHDR", header);
+  detail::put_chunk(out, "IDAT", data);
+  detail::put_chunk(out, "IEND", {});
+  return out;
+}
+
+/// Writes a PNG file: first as path + ".part", renamed when it is whole.
+/// Errors: as encode_png; file_access if it cannot be written, then a file that was there before is as it was.
+inline void write_png(std::string const& path, image const& picture) {
+  auto data = encode_png(picture);
+  struct closer {
+    void operator()(std::FILE* f) const { std::fclose(f); }
+  };
+  std::string part = path + ".part";
+  std::unique_ptr<std::FILE, closer> file(std::fopen(part.c_str(), "wb"));
+  if (!file) MEDMO_THROW(errc::file_access, part, "a place for a PNG file", std::strerror(errno));
+  bool written = std::fwrite(data.data(), 1, data.size(), file.get()) == data.size();
+  written = std::fclose(file.release()) == 0 && written;
+  if (!written || std::rename(part.c_str(), path.c_str()) != 0) {
+    std::string why = std::strerror(errno);
+    std::remove(part.c_str());
+    MEDMO_THROW(errc::file_access, path, "a PNG file of " + std::to_string(data.size()) + " bytes written", why);
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+// ---- medmo/vision/preprocess.hpp
+// From a picture to what the vision tower reads: resized, normalised, cut into patches in merge order. `plan` says what a
+// picture will cost before anything is allocated. Source: transformers 5.23, Qwen2VLImageProcessor. Videos: video.hpp.
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
 // ---- medmo/vision/smart_resize.hpp
 // The size a picture or a video is resized to: multiples of patch * merge, an area between two limits, nearly the same
 // aspect. Integer and double arithmetic of the reference, step by step, so that token counts are equal; usable in
@@ -1894,9 +7203,9 @@ struct picture_size {
   friend constexpr bool operator==(picture_size const&, picture_size const&) = default;
 };
 
-inline constexpr index max_side = index{1} << 24;     ///< of a picture; products of two sides are exact in double
-inline constexpr index max_area = index{1} << 48;     ///< of the limits min_pixels and max_pixels
-inline constexpr index max_aspect = 200;              ///< longer side over shorter side
+inline constexpr index max_side = index{1} << 24;  ///< of a picture; products of two sides are exact in double
+inline constexpr index max_area = index{1} << 48;  ///< of the limits min_pixels and max_pixels
+inline constexpr index max_aspect = 200;           ///< longer side over shorter side
 
 namespace detail {
 
@@ -1958,6 +7267,11 @@ constexpr void check_aspect(index height, index width) {
                 std::to_string(width) + " x " + std::to_string(height));
 }
 
+constexpr void check_frames(index frames, index temporal) {
+  if (temporal < 1 || frames < temporal || frames > 16384)
+    MEDMO_THROW(errc::bad_image, "video", std::to_string(temporal) + " .. 16384 frames", std::to_string(frames));
+}
+
 /// The common part: `frames` and `counted_frames` (rounded to the temporal patch) are 1 for a still picture.
 constexpr picture_size fit(index frames, index counted_frames, index height, index width, index factor,
                            index min_pixels, index max_pixels) {
@@ -2005,8 +7319,7 @@ constexpr picture_size smart_resize_video(index frames, index height, index widt
                                           index min_pixels, index max_pixels) {
   detail::check_limits(factor, min_pixels, max_pixels);
   detail::check_size(height, width);
-  if (temporal < 1 || frames < temporal || frames > 16384)
-    MEDMO_THROW(errc::bad_image, "video", std::to_string(temporal) + " .. 16384 frames", std::to_string(frames));
+  detail::check_frames(frames, temporal);
   if (height < factor || width < factor) {
     double a = static_cast<double>(factor) / static_cast<double>(height);
     double b = static_cast<double>(factor) / static_cast<double>(width);
@@ -2021,6 +7334,293 @@ constexpr picture_size smart_resize_video(index frames, index height, index widt
                 std::to_string(frames) + " x " + std::to_string(width) + " x " + std::to_string(height));
   return detail::fit(frames, detail::round_quotient(frames, temporal) * temporal, height, width, factor, min_pixels,
                      max_pixels);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+/// Defaults: Qwen3-VL's preprocessor_config.json.
+struct preprocess_options {
+  index min_pixels = 65536, max_pixels = 16777216;  ///< areas; of a video: over all its frames
+  index patch = 16, merge = 2, temporal = 2;
+  std::array<float, 3> mean{0.5f, 0.5f, 0.5f}, deviation{0.5f, 0.5f, 0.5f};  ///< of values scaled to 0..1
+  kernels::resample_rule rule = kernels::resample_rule::pillow;
+  index max_tokens_per_frame = 0;  ///< videos only; 0: no cap
+};
+inline constexpr preprocess_options video_defaults{.min_pixels = 4096, .max_pixels = 25165824};
+
+/// `options` with the patch sizes of a vision configuration (patch, merge, temporal_patch).
+template <class VisionConfig>
+constexpr preprocess_options options_for(VisionConfig const& config, preprocess_options options = {}) {
+  options.patch = config.patch;
+  options.merge = config.merge;
+  options.temporal = config.temporal_patch;
+  return options;
+}
+
+/// Below this many tokens a picture, boxes get poor (advice of Qwen's developers, llama.cpp #16842).
+inline constexpr index tokens_for_grounding = 1024;
+
+/// What a picture or a video becomes.
+struct preprocess_plan {
+  picture_size original, resized;
+  patch_grid grid;
+  index tokens = 0;       ///< rows it takes in the prompt, after merging
+  index patch_width = 0;  ///< values of one patch: 3 temporal patch^2
+  index bytes() const { return grid.patches() * patch_width * static_cast<index>(sizeof(float)); }
+};
+
+/// rows [N, 3 temporal patch^2], N = grid.patches(): time step, then 2 x 2 blocks row by row, then row, column in the
+/// block; a row is channel-major, then temporal slot, y, x.
+struct patches {
+  matrix<float> rows;
+  patch_grid grid;
+  index original_width = 0, original_height = 0, resized_width = 0, resized_height = 0;
+  index tokens = 0;
+};
+
+namespace detail {
+
+inline void check_options(preprocess_options const& o) {
+  auto one = [](char const* name, index value, index limit) {
+    if (value < 1 || value > limit)
+      MEDMO_THROW(errc::bad_argument, std::string("preprocess, ") + name, "1 .. " + std::to_string(limit),
+                  std::to_string(value));
+  };
+  one("patch", o.patch, 1024);
+  one("merge", o.merge, 64);
+  one("temporal", o.temporal, 64);
+  for (std::size_t c = 0; c < 3; ++c)
+    if (!std::isfinite(o.mean[c]) || !std::isfinite(o.deviation[c]) || o.deviation[c] == 0.0f)
+      MEDMO_THROW(errc::bad_argument, "preprocess, mean and deviation", "finite numbers, no deviation of 0",
+                  std::to_string(o.mean[c]) + ", " + std::to_string(o.deviation[c]));
+}
+
+inline void check_pixels(image const& picture) {
+  check_size(picture.height, picture.width);
+  if (picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
+    MEDMO_THROW(errc::bad_image, "picture", std::to_string(picture.width * picture.height * 3) + " bytes of pixels",
+                std::to_string(picture.pixels.size()));
+}
+
+inline preprocess_plan make_plan(index steps, picture_size original, picture_size resized,
+                                 preprocess_options const& o) {
+  patch_grid grid{steps, resized.height / o.patch, resized.width / o.patch};
+  return {original, resized, grid, grid.tokens(o.merge), 3 * o.temporal * o.patch * o.patch};
+}
+
+/// The reference's fused step in f32: (u - 255 mean) / (255 deviation).
+using normal_table = std::array<std::array<float, 256>, 3>;
+inline normal_table make_normal_table(preprocess_options const& o) {
+  normal_table table;
+  for (std::size_t c = 0; c < 3; ++c) {
+    float mean = o.mean[c] * 255.0f, deviation = o.deviation[c] * 255.0f;
+    for (std::size_t u = 0; u < 256; ++u) table[c][u] = (static_cast<float>(u) - mean) / deviation;
+  }
+  return table;
+}
+
+/// One time step: slots[k] is the resized frame in temporal slot k. out [h w, 3 temporal patch^2].
+inline void cut_patches(std::span<image const* const> slots, patch_grid const& grid, preprocess_options const& o,
+                        normal_table const& table, float* out) {
+  index area = o.patch * o.patch, width = 3 * o.temporal * area, across = grid.w / o.merge;
+  parallel_for(grid.h / o.merge, [&](index block_row) {
+    float* to = out + block_row * o.merge * grid.w * width;
+    for (index block = 0; block < across; ++block)
+      for (index i = 0; i < o.merge; ++i)
+        for (index j = 0; j < o.merge; ++j, to += width) {
+          index top = (block_row * o.merge + i) * o.patch, left = (block * o.merge + j) * o.patch;
+          for (index k = 0; k < o.temporal; ++k) {
+            image const& frame = *slots[static_cast<std::size_t>(k)];
+            for (index y = 0; y < o.patch; ++y) {
+              std::uint8_t const* from = frame.at(left, top + y);
+              for (index c = 0; c < 3; ++c) {
+                float* row = to + (c * o.temporal + k) * area + y * o.patch;
+                auto const& normal = table[static_cast<std::size_t>(c)];
+                for (index x = 0; x < o.patch; ++x) row[x] = normal[from[3 * x + c]];
+              }
+            }
+          }
+        }
+  });
+}
+}  // namespace detail
+
+/// What a picture of this size becomes: size, grid, tokens, bytes. Allocates nothing.
+/// Errors: as smart_resize; bad_argument for options outside their range.
+inline preprocess_plan plan_image(index width, index height, preprocess_options const& options = {}) {
+  detail::check_options(options);
+  auto resized = smart_resize(height, width, options.patch * options.merge, options.min_pixels, options.max_pixels);
+  return detail::make_plan(1, {height, width}, resized, options);
+}
+
+/// A still picture as patches; each of the temporal slots holds the same picture.
+///   value = (u - 255 mean) / (255 deviation), u the resized 8-bit value
+/// Any size from 1 x 1 up to an aspect of 200. Errors: as plan_image; bad_image if the pixels do not fill the size.
+/// Source: transformers 5.23, Qwen2VLImageProcessor; bits equal to it with the rule `torch`, and to it on pictures that
+/// Pillow resized with the rule `pillow`.
+inline patches preprocess(image const& picture, preprocess_options const& options = {}) {
+  detail::check_pixels(picture);
+  auto plan = plan_image(picture.width, picture.height, options);
+  image resized = kernels::resample_bicubic(picture, plan.resized.width, plan.resized.height, options.rule);
+  patches out{matrix<float>(plan.grid.patches(), plan.patch_width),
+              plan.grid,
+              picture.width,
+              picture.height,
+              plan.resized.width,
+              plan.resized.height,
+              plan.tokens};
+  std::vector<image const*> slots(static_cast<std::size_t>(options.temporal), &resized);
+  detail::cut_patches(slots, plan.grid, options, detail::make_normal_table(options), out.rows.data());
+  return out;
+}
+
+/// Several pictures, each by itself, in order. All are checked before the first is resized.
+inline std::vector<patches> preprocess(std::span<image const> pictures, preprocess_options const& options = {}) {
+  for (auto const& p : pictures) {
+    detail::check_pixels(p);
+    plan_image(p.width, p.height, options);
+  }
+  std::vector<patches> out;
+  out.reserve(pictures.size());
+  for (auto const& p : pictures) out.push_back(preprocess(p, options));
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+// ---- medmo/vision/video.hpp
+// Videos: which frames are looked at, frames to patches in pairs, and the time of each pair. A video arrives as decoded
+// frames; nothing here reads files. Source: transformers 5.23, Qwen3VLVideoProcessor and Qwen3VLProcessor.
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+inline constexpr double unknown_fps = 24.0;  ///< the reference's guess
+
+struct frame_sampling {
+  double fps = 2.0;  ///< frames looked at per second
+  index min_frames = 4, max_frames = 768;
+};
+
+struct video_patches {
+  patches frames;                    ///< grid.t = pairs
+  std::vector<double> timestamps_s;  ///< [grid.t], middle of the first and last frame of each pair; printed as %.1f
+};
+
+namespace detail {
+inline void check_fps(char const* where, double fps) {
+  if (!(fps > 0.0) || !std::isfinite(fps))
+    MEDMO_THROW(errc::bad_argument, where, "a finite number above 0", std::to_string(fps));
+}
+}  // namespace detail
+
+/// The numbers of the frames to look at.
+///   n = clamp(floor(total / source_fps * fps), min_frames, max_frames), at most total
+///   frame i = round(i (total - 1) / (n - 1)), halves to even
+/// total >= 1. Errors: bad_argument for rates that are not above 0 or limits outside 1 <= min <= max.
+inline std::vector<index> sample_frames(index total, double source_fps = unknown_fps, frame_sampling const& s = {}) {
+  detail::check_fps("sample_frames, source_fps", source_fps);
+  detail::check_fps("sample_frames, fps", s.fps);
+  if (total < 1) MEDMO_THROW(errc::bad_argument, "sample_frames, total", "at least 1", std::to_string(total));
+  if (s.min_frames < 1 || s.max_frames < s.min_frames)
+    MEDMO_THROW(errc::bad_argument, "sample_frames", "1 <= min_frames <= max_frames",
+                std::to_string(s.min_frames) + ", " + std::to_string(s.max_frames));
+  double wanted = static_cast<double>(total) / source_fps * s.fps;
+  index n = wanted >= static_cast<double>(s.max_frames) ? s.max_frames : static_cast<index>(wanted);
+  n = std::min(std::max(n, s.min_frames), total);
+  std::vector<index> out(static_cast<std::size_t>(n), 0);
+  double step = n > 1 ? static_cast<double>(total - 1) / static_cast<double>(n - 1) : 0.0;
+  for (index i = 0; i + 1 < n; ++i)
+    out[static_cast<std::size_t>(i)] = static_cast<index>(std::nearbyint(static_cast<double>(i) * step));
+  if (n > 1) out.back() = total - 1;
+  return out;
+}
+
+/// The time of each group of `temporal` frames, in seconds: (first / fps + last / fps) / 2; the last frame fills up.
+inline std::vector<double> pair_timestamps(std::span<index const> frame_indices, double source_fps, index temporal) {
+  detail::check_fps("video, source_fps", source_fps);
+  auto n = static_cast<index>(frame_indices.size());
+  std::vector<double> out;
+  for (index i = 0; i < n; i += temporal) {
+    auto first = static_cast<double>(frame_indices[static_cast<std::size_t>(i)]);
+    auto last = static_cast<double>(frame_indices[static_cast<std::size_t>(std::min(i + temporal, n) - 1)]);
+    out.push_back((first / source_fps + last / source_fps) / 2.0);
+  }
+  return out;
+}
+
+/// What a video of this size becomes. Allocates nothing. Errors: as smart_resize_video and plan_image.
+/// With max_tokens_per_frame the area of a frame is at most that many tokens, and at most its share of max_pixels, but
+/// at least 1.05 min_pixels (the reference's cap_pixels_per_frame).
+inline preprocess_plan plan_video(index frames, index width, index height,
+                                  preprocess_options const& options = video_defaults) {
+  detail::check_options(options);
+  index factor = options.patch * options.merge, limit = options.max_pixels;
+  if (options.max_tokens_per_frame < 0 || options.max_tokens_per_frame > 65536)
+    MEDMO_THROW(errc::bad_argument, "preprocess, max_tokens_per_frame", "0 .. 65536",
+                std::to_string(options.max_tokens_per_frame));
+  detail::check_limits(factor, options.min_pixels, options.max_pixels);
+  detail::check_frames(frames, options.temporal);
+  if (options.max_tokens_per_frame > 0) {
+    index cap = std::min(options.max_tokens_per_frame * factor * factor, options.max_pixels / frames);
+    limit = std::max(cap, static_cast<index>(static_cast<double>(options.min_pixels) * 1.05)) * frames;
+  }
+  auto resized = smart_resize_video(frames, height, width, options.temporal, factor, options.min_pixels, limit);
+  return detail::make_plan((frames + options.temporal - 1) / options.temporal, {height, width}, resized, options);
+}
+
+/// Frames of one size as patches: `temporal` real frames a time step, the last frame repeated to fill up.
+/// frame_indices: the numbers of the frames in the source, for the timestamps; empty: 0, 1, 2 ...
+/// Errors: as plan_video; bad_image for frames of different sizes; bad_argument for indices that are negative or not as
+/// many as the frames.
+inline video_patches preprocess_video(std::span<image const> frames, std::span<index const> frame_indices = {},
+                                      double source_fps = unknown_fps,
+                                      preprocess_options const& options = video_defaults) {
+  auto n = static_cast<index>(frames.size());
+  detail::check_options(options);
+  detail::check_frames(n, options.temporal);
+  for (auto const& f : frames) {
+    detail::check_pixels(f);
+    if (f.width != frames[0].width || f.height != frames[0].height)
+      MEDMO_THROW(errc::bad_image, "video",
+                  "frames of " + std::to_string(frames[0].width) + " x " + std::to_string(frames[0].height),
+                  std::to_string(f.width) + " x " + std::to_string(f.height));
+  }
+  std::vector<index> numbers(frame_indices.begin(), frame_indices.end());
+  if (numbers.empty())
+    for (index i = 0; i < n; ++i) numbers.push_back(i);
+  if (static_cast<index>(numbers.size()) != n || *std::min_element(numbers.begin(), numbers.end()) < 0)
+    MEDMO_THROW(errc::bad_argument, "video, frame_indices", std::to_string(n) + " numbers from 0",
+                std::to_string(numbers.size()) + " numbers");
+  auto plan = plan_video(n, frames[0].width, frames[0].height, options);
+  auto times = pair_timestamps(numbers, source_fps, options.temporal);
+
+  video_patches out{{matrix<float>(plan.grid.patches(), plan.patch_width), plan.grid, plan.original.width,
+                     plan.original.height, plan.resized.width, plan.resized.height, plan.tokens},
+                    std::move(times)};
+  auto table = detail::make_normal_table(options);
+  index step_size = plan.grid.h * plan.grid.w * plan.patch_width;
+  std::vector<image> resized(static_cast<std::size_t>(options.temporal));
+  std::vector<image const*> slots(resized.size());
+  for (index t = 0; t < plan.grid.t; ++t) {
+    for (index k = 0; k < options.temporal; ++k) {
+      auto slot = static_cast<std::size_t>(k);
+      index i = t * options.temporal + k;
+      if (i < n)
+        resized[slot] = kernels::resample_bicubic(frames[static_cast<std::size_t>(i)], plan.resized.width,
+                                                  plan.resized.height, options.rule);
+      slots[slot] = i < n ? &resized[slot] : slots[slot - 1];
+    }
+    detail::cut_patches(slots, plan.grid, options, table, out.frames.rows.data() + t * step_size);
+  }
+  return out;
 }
 
 }  // namespace medmo::inline MEDMO_ABI::vision
@@ -3511,6 +9111,12 @@ static_assert(engine<tracer>);
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/generate/pretrained.hpp
+// A model with what belongs to it: tokenizer, picture sizes, defaults of sampling. What `load` gives and a session takes.
+
+#include <utility>
+#include <vector>
+
 // ---- medmo/generate/sampler.hpp
 // From logits to the next token: greedy, or temperature, then top-k, then top-p, in transformers' order.
 
@@ -3589,6 +9195,37 @@ class sampler {
   random_stream draws_;
   std::uint64_t drawn_ = 0;
   std::vector<candidate> candidates_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+namespace detail {
+/// C::vocabulary, or Qwen's vocabulary cut to what the configuration's token ids say.
+template <class C>
+struct vocabulary_of {
+  using type = text::qwen_vocabulary<C::tokens.endoftext, C::text.vocab>;
+};
+template <class C>
+  requires requires { typename C::vocabulary; }
+struct vocabulary_of<C> {
+  using type = typename C::vocabulary;
+};
+}  // namespace detail
+
+template <model_configuration C>
+using vocabulary_of = typename detail::vocabulary_of<C>::type;
+
+template <model_configuration C>
+struct pretrained {
+  using configuration = C;
+
+  medmo::model<C> model;
+  text::tokenizer<vocabulary_of<C>> tokenizer;
+  vision::preprocess_options pictures{};
+  sampling_options sampling{};        ///< of the model's generation_config
+  std::vector<index> end_ids{C::tokens.im_end, C::tokens.endoftext};
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -3713,6 +9350,16 @@ class sequence {
     step({&id, 1}, {&p, 1}, {}, true, nullptr);
   }
 
+  /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
+  void truncate(index length) {
+    MEDMO_ASSERT(length >= 0 && length <= this->length());
+    auto n = static_cast<std::size_t>(length);
+    if (n < positions_.size()) next_position_ = positions_[n].t;
+    positions_.resize(n);
+    ids_.resize(n);
+    cache_.truncate(length);
+  }
+
   /// Logits [V] after the last token; a sampler may change them.
   std::span<float> logits() { return logits_; }
 
@@ -3810,5 +9457,718 @@ class sequence {
   visual_rows<C, runner> visual_;
   std::vector<matrix<float>> joined_;
 };
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/session.hpp
+// A conversation with a model: pictures and questions in, text and boxes out. A session owns all its state; the model it
+// speaks with is const and may serve any number of sessions in any number of threads.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+enum class stop_reason {
+  end_of_turn,   ///< the model ended its turn
+  length,        ///< max_new_tokens reached
+  cancelled,     ///< on_text returned false
+  not_finite,    ///< a logit was NaN or infinite; the answer so far stands
+};
+
+constexpr std::string_view name_of(stop_reason r) {
+  switch (r) {
+    case stop_reason::end_of_turn: return "end_of_turn";
+    case stop_reason::length: return "length";
+    case stop_reason::cancelled: return "cancelled";
+    case stop_reason::not_finite: return "not_finite";
+  }
+  return "?";
+}
+
+struct ask_options {
+  index max_new_tokens = 512;
+  std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
+  std::string system{};                        ///< before the first turn; ignored later
+  index prefill_chunk = 512;                   ///< tokens a step; changes time and memory, never the answer
+  index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
+  /// Called with whole characters as they come; returning false stops.
+  std::function<bool(std::string_view)> on_text{};
+};
+
+struct timings {
+  double vision_ms = 0, prefill_ms = 0, decode_ms = 0;
+};
+
+struct answer {
+  std::string text;
+  std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
+  std::vector<detection> detections;   ///< boxes on the last picture of the conversation
+  std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
+  stop_reason stopped = stop_reason::end_of_turn;
+  index prompt_tokens = 0;             ///< of the whole conversation before this answer
+  index reused_tokens = 0;             ///< of those, the ones that were still in the cache
+  timings time;
+};
+
+/// One conversation. Keeps the model by reference: it must outlive the session. Not for several threads at once.
+///   medmo::session chat{model};
+///   auto answer = chat.ask({scan}, "Detect and localize all abnormalities.", {.max_new_tokens = 512});
+template <model_configuration C>
+class session {
+ public:
+  explicit session(pretrained<C> const& model) : model_(model), sequence_(model.model) {}
+
+  /// Asks about `pictures` (of this turn) and everything said before. What earlier turns left in the cache is used again.
+  /// Errors: bad_argument, bad_image, bad_text, too_large; the conversation is then as it was before the call.
+  answer ask(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options = {}) {
+    using clock = std::chrono::steady_clock;
+    auto since = [](clock::time_point t) { return std::chrono::duration<double, std::milli>(clock::now() - t).count(); };
+    if (options.max_new_tokens < 0 || options.prefill_chunk < 1)
+      MEDMO_THROW(errc::bad_argument, "ask", "max_new_tokens >= 0 and prefill_chunk >= 1",
+                  std::to_string(options.max_new_tokens) + " and " + std::to_string(options.prefill_chunk));
+    answer out;
+    turn_guard guard(*this);
+    auto start = clock::now();
+    add_turn(pictures, prompt, options);
+    out.time.vision_ms = since(start);
+
+    start = clock::now();
+    auto rendered = text::render_chat(model_.tokenizer, messages_);
+    out.prompt_tokens = static_cast<index>(rendered.ids.size());
+    if (out.prompt_tokens > C::text.max_positions - options.max_new_tokens)
+      MEDMO_THROW(errc::too_large, "conversation",
+                  "at most " + std::to_string(C::text.max_positions) + " tokens with the answer",
+                  std::to_string(out.prompt_tokens) + " of prompt and " + std::to_string(options.max_new_tokens));
+    out.reused_tokens = prefill(rendered, options);
+    out.time.prefill_ms = since(start);
+
+    start = clock::now();
+    generate(out, options);
+    out.time.decode_ms = since(start);
+    messages_.push_back({text::chat_role::assistant, {text::ids_part{out.tokens}}, {}});
+    read_boxes(out);
+    guard.keep();
+    return out;
+  }
+
+  /// Forgets the conversation; keeps its memory for the next.
+  void reset() {
+    messages_.clear();
+    pictures_.clear();
+    sequence_.truncate(0);
+  }
+
+  medmo::sequence<C> const& tokens() const { return sequence_; }
+
+ private:
+  struct seen_picture {
+    index width = 0, height = 0;
+    visual_features features;
+  };
+
+  /// Takes the turn back unless the whole of it went well.
+  struct turn_guard {
+    session& owner;
+    std::size_t messages, pictures;
+    bool kept = false;
+    explicit turn_guard(session& s) : owner(s), messages(s.messages_.size()), pictures(s.pictures_.size()) {}
+    turn_guard(turn_guard const&) = delete;
+    void keep() { kept = true; }
+    ~turn_guard() {
+      if (kept) return;
+      owner.messages_.resize(messages);
+      owner.pictures_.resize(pictures);
+    }
+  };
+
+  void add_turn(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options) {
+    if (messages_.empty() && !options.system.empty())
+      messages_.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
+    text::message turn{text::chat_role::user, {}, {}};
+    if constexpr (vision_language_configuration<C>) {
+      auto sizes = vision::options_for(C::vision, model_.pictures);
+      if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
+      if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
+      for (auto const& picture : pictures) {
+        auto patches = vision::preprocess(picture, sizes);
+        pictures_.push_back({picture.width, picture.height,
+                             see_picture(model_.model, view_of(patches.rows), patches.grid, sequence_.memory())});
+        turn.content.push_back(text::image_part{patches.tokens});
+      }
+    } else if (!pictures.empty()) {
+      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(C::name) + " reads text only",
+                  std::to_string(pictures.size()));
+    }
+    turn.content.push_back(text::text_part{std::string(prompt)});
+    messages_.push_back(std::move(turn));
+  }
+
+  static view<float> view_of(matrix<float> const& m) {
+    return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
+  }
+
+  /// Feeds what the cache does not hold yet; gives the number of tokens it did hold.
+  index prefill(text::chat_prompt const& prompt, ask_options const& options) {
+    auto known = sequence_.ids();
+    std::size_t same = 0;
+    while (same < known.size() && same + 1 < prompt.ids.size() && known[same] == prompt.ids[same]) ++same;
+    for (auto const& place : prompt.media) {  // never cut a picture in two
+      auto begin = static_cast<std::size_t>(place.begin), end = begin + static_cast<std::size_t>(place.count);
+      if (same > begin && same < end) same = begin;
+    }
+    sequence_.truncate(static_cast<index>(same));
+    std::vector<visual_features const*> features;
+    for (auto const& place : prompt.media)
+      if (static_cast<std::size_t>(place.begin) >= same)
+        features.push_back(&pictures_[static_cast<std::size_t>(place.number)].features);
+    sequence_.reserve(static_cast<index>(prompt.ids.size()) + options.max_new_tokens, options.prefill_chunk);
+    sequence_.append(std::span(prompt.ids).subspan(same), features, options.prefill_chunk);
+    return static_cast<index>(same);
+  }
+
+  void generate(answer& out, ask_options const& options) {
+    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {C::tokens.image_pad, C::tokens.video_pad});
+    text::streaming_decoder decoder(model_.tokenizer);
+    out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
+    auto emit = [&](std::string const& piece) {
+      out.text += piece;
+      return !options.on_text || piece.empty() || options.on_text(piece);
+    };
+    out.stopped = stop_reason::length;
+    for (index i = 0; i < options.max_new_tokens; ++i) {
+      if (i > 0) sequence_.append_token(out.tokens.back());
+      auto id = draw.draw(sequence_.logits());
+      if (!id) {
+        out.stopped = stop_reason::not_finite;
+        break;
+      }
+      if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end()) {
+        out.stopped = stop_reason::end_of_turn;
+        break;
+      }
+      out.tokens.push_back(*id);
+      if (!emit(decoder.push(*id))) {
+        out.stopped = stop_reason::cancelled;
+        break;
+      }
+    }
+    emit(decoder.finish());
+  }
+
+  void read_boxes(answer& out) const {
+    auto parsed = text::parse_grounding(out.text);
+    for (auto const& d : parsed.dropped)
+      out.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
+    if (pictures_.empty()) return;
+    auto const& picture = pictures_.back();
+    for (auto& b : parsed.boxes)
+      out.detections.push_back({std::move(b.label), b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
+                                static_cast<index>(pictures_.size()) - 1, std::nullopt});
+  }
+
+  pretrained<C> const& model_;
+  medmo::sequence<C> sequence_;
+  std::vector<text::message> messages_;
+  std::vector<seen_picture> pictures_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/trace.hpp
+// One prompt through the model with every named stage kept, to be compared with the reference.
+
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct traced_prompt {
+  stage_map stages;                          ///< "pixels", "vision.block.0", ..., "logits"; pictures one after the other
+  std::vector<index> tokens;                 ///< [T]
+  std::vector<token_position> positions;     ///< [T]
+  std::vector<patch_grid> grids;             ///< of each picture
+};
+
+/// A first turn with `pictures` and `prompt`, up to the place where the answer begins. Errors: as session::ask.
+template <model_configuration C>
+traced_prompt trace(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt) {
+  traced_prompt out;
+  sequence<C> tokens(p.model);
+  std::vector<visual_features> seen;
+  text::message turn{text::chat_role::user, {}, {}};
+  if constexpr (vision_language_configuration<C>) {
+    for (auto const& picture : pictures) {
+      auto patches = vision::preprocess(picture, vision::options_for(C::vision, p.pictures));
+      view<float> rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
+                       Eigen::OuterStride<>(patches.rows.cols()));
+      auto& kept = out.stages["pixels"];
+      kept.conservativeResize(kept.rows() + rows.rows(), rows.cols());
+      kept.bottomRows(rows.rows()) = rows;
+      out.grids.push_back(patches.grid);
+      seen.push_back(see_picture(p.model, rows, patches.grid, tokens.memory(), &out.stages));
+      turn.content.push_back(text::image_part{patches.tokens});
+    }
+  } else if (!pictures.empty()) {
+    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(C::name) + " reads text only",
+                std::to_string(pictures.size()));
+  }
+  turn.content.push_back(text::text_part{std::string(prompt)});
+  auto rendered = text::render_chat(p.tokenizer, {std::move(turn)});
+  std::vector<visual_features const*> features;
+  for (auto const& f : seen) features.push_back(&f);
+  tokens.append(rendered.ids, features, sequence<C>::default_chunk, &out.stages);
+  out.tokens = std::move(rendered.ids);
+  out.positions.assign(tokens.positions().begin(), tokens.positions().end());
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/check_config.hpp
+// A folder's config.json against a compiled-in configuration, field by field. A difference is an error that names the
+// field as the file does; nothing is adapted at run time.
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Where a file and a configuration differ.
+struct config_difference {
+  std::string field;  ///< "text_config.hidden_size"
+  std::string expected, found;
+};
+
+namespace detail {
+inline std::string config_text(index v) { return std::to_string(v); }
+inline std::string config_text(bool v) { return v ? "true" : "false"; }
+inline std::string config_text(double v) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, v).ptr};  // the shortest that reads back as the same number
+}
+template <class List>
+std::string config_list_text(List const& list) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < list.size(); ++i) text += (i ? ", " : "") + config_text(list[i]);
+  return text + "]";
+}
+
+/// Keeps the first difference.
+struct config_comparison {
+  io::model_config_file const& file;
+  std::optional<config_difference> difference{};
+
+  void note(std::string const& field, std::string expected, std::string found) {
+    if (difference) return;
+    if (file.defaulted.contains(field)) found += " (the default where the file has none)";
+    difference = config_difference{field, std::move(expected), std::move(found)};
+  }
+  template <class T>
+  void same(std::string const& field, T expected, T found) {
+    if (expected != found) note(field, config_text(expected), config_text(found));
+  }
+  template <class A, class B>
+  void same_list(std::string const& field, A const& expected, B const& found) {
+    auto e = config_list_text(expected), f = config_list_text(found);
+    if (e != f) note(field, e, f);
+  }
+};
+
+template <text_configuration C>
+void compare_text(config_comparison& c) {
+  constexpr text_config e = C::text;
+  auto const& f = c.file.text;
+  auto const& p = c.file.text_prefix;
+  c.same(p + "hidden_size", e.hidden, f.hidden_size);
+  c.same(p + "num_hidden_layers", e.layers, f.num_hidden_layers);
+  c.same(p + "vocab_size", e.vocab, f.vocab_size);
+  c.same(p + "intermediate_size", e.intermediate, f.intermediate_size);
+  c.same(p + "num_attention_heads", e.heads, f.num_attention_heads);
+  c.same(p + "num_key_value_heads", e.kv_heads, f.num_key_value_heads);
+  c.same(p + "head_dim", e.head_dim, f.head_dim);
+  c.same(p + "rms_norm_eps", e.rms_norm_eps, f.rms_norm_eps);
+  c.same(p + "attention_bias", e.attention_bias, f.attention_bias);
+  c.same(p + "max_position_embeddings", e.max_positions, f.max_position_embeddings);
+  c.same(c.file.rope_theta_field, e.rope_theta, f.rope_theta);
+  if ((e.rope == rope_kind::interleaved_mrope) != f.interleaved_mrope || e.qk_norm != f.qk_norm)
+    c.note("model_type",
+           std::string(e.rope == rope_kind::interleaved_mrope ? "interleaved M-RoPE" : "plain rotation") +
+               (e.qk_norm ? " with" : " without") + " QK norm",
+           c.file.model_type);
+  if (e.rope == rope_kind::interleaved_mrope)
+    c.same_list(c.file.mrope_section_field, e.mrope_section, f.mrope_section);
+  c.same("tie_word_embeddings", e.tied_head, c.file.tie_word_embeddings);
+}
+
+template <vision_language_configuration C>
+void compare_vision(config_comparison& c) {
+  constexpr vision_config e = C::vision;
+  constexpr token_config t = C::tokens;
+  if (!c.file.vision) return c.note("vision_config", "an object", "none");
+  auto const& f = *c.file.vision;
+  std::string p = "vision_config.";
+  c.same(p + "depth", e.depth, f.depth);
+  c.same(p + "hidden_size", e.hidden, f.hidden_size);
+  c.same(p + "num_heads", e.heads, f.num_heads);
+  c.same(p + "intermediate_size", e.intermediate, f.intermediate_size);
+  c.same(p + "out_hidden_size", e.out_hidden, f.out_hidden_size);
+  c.same_list(p + "deepstack_visual_indexes", e.deepstack, f.deepstack_visual_indexes);
+  c.same(p + "patch_size", e.patch, f.patch_size);
+  c.same(p + "spatial_merge_size", e.merge, f.spatial_merge_size);
+  c.same(p + "temporal_patch_size", e.temporal_patch, f.temporal_patch_size);
+  c.same(p + "in_channels", e.channels, f.in_channels);
+  c.same(p + "num_position_embeddings", e.position_table, f.num_position_embeddings);
+  c.same(p + "rope_theta", e.rope_theta, f.rope_theta);
+  c.same("image_token_id", t.image_pad, c.file.image_token_id.value_or(-1));
+  c.same("video_token_id", t.video_pad, c.file.video_token_id.value_or(-1));
+  c.same("vision_start_token_id", t.vision_start, c.file.vision_start_token_id.value_or(-1));
+  c.same("vision_end_token_id", t.vision_end, c.file.vision_end_token_id.value_or(-1));
+}
+}  // namespace detail
+
+/// The first difference between a file and the configuration C, or nothing.
+template <model_configuration C>
+std::optional<config_difference> compare_config(io::model_config_file const& file) {
+  detail::config_comparison c{file};
+  if constexpr (!vision_language_configuration<C>)
+    if (file.vision) c.note("vision_config", "none in a text-only model", "an object");
+  detail::compare_text<C>(c);
+  if constexpr (vision_language_configuration<C>) detail::compare_vision<C>(c);
+  return c.difference;
+}
+
+/// Does the file describe C? For choosing among compiled-in configurations.
+template <model_configuration C>
+bool matches_config(io::model_config_file const& file) {
+  return !compare_config<C>(file);
+}
+
+/// Errors: bad_config naming the first field that differs, with C's value as expected.
+template <model_configuration C>
+void check_config(io::model_config_file const& file) {
+  if (auto d = compare_config<C>(file))
+    MEDMO_THROW(errc::bad_config, file.path + ": " + d->field, d->expected + " (" + std::string(C::name) + ")", d->found);
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/load.hpp
+// From a Hugging Face folder to a model that answers: configuration, weights, tokenizer, picture sizes, sampling defaults.
+// Everything is checked before anything is returned.
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI {
+
+namespace detail {
+/// The folder's picture sizes, which must agree with the configuration on the shape of a patch.
+template <vision_language_configuration C>
+vision::preprocess_options read_picture_options(std::string const& folder) {
+  auto options = vision::options_for(C::vision);
+  auto file = io::read_preprocessor_config(folder);
+  if (!file) return options;
+  auto same = [&](char const* name, index expected, index found) {
+    if (expected != found)
+      MEDMO_THROW(errc::bad_config, folder + ": picture processor: " + name, std::to_string(expected), std::to_string(found));
+  };
+  same("patch_size", C::vision.patch, file->patch_size);
+  same("temporal_patch_size", C::vision.temporal_patch, file->temporal_patch_size);
+  same("merge_size", C::vision.merge, file->merge_size);
+  if (std::abs(file->rescale_factor * 255.0 - 1.0) > 1e-6)
+    MEDMO_THROW(errc::unsupported, folder + ": picture processor: rescale_factor", "1 / 255", std::to_string(file->rescale_factor));
+  options.min_pixels = file->min_pixels;
+  options.max_pixels = file->max_pixels;
+  for (std::size_t c = 0; c < 3; ++c) {
+    options.mean[c] = static_cast<float>(file->image_mean[c]);
+    options.deviation[c] = static_cast<float>(file->image_std[c]);
+  }
+  return options;
+}
+}  // namespace detail
+
+/// The model in `folder`, which must be of configuration C. Weights are mapped, not copied (file_mode::read copies them,
+/// for files that may shrink or slow file systems).
+///   auto model = medmo::load<medmo::medmo_4b>("MedMO-4B-Next");
+/// Errors: file_access, bad_json, bad_format, bad_config, missing_tensor, unused_tensor, wrong_shape, wrong_dtype,
+/// bad_text, unsupported; each names the file and the place.
+template <model_configuration C>
+pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode::map) {
+  check_config<C>(io::read_model_config(folder + "/config.json"));
+  auto weights = std::make_shared<io::checkpoint const>(io::checkpoint::open(folder, mode));
+  pretrained<C> p{.model = model<C>::load(std::move(weights), folder),
+                  .tokenizer = text::load_tokenizer<vocabulary_of<C>>(folder)};
+  std::string const generation = folder + "/generation_config.json";
+  if (std::filesystem::exists(generation)) {
+    auto g = io::read_generation_config(generation);
+    p.sampling.greedy = !g.do_sample;
+    p.sampling.temperature = static_cast<float>(g.temperature);
+    p.sampling.top_p = static_cast<float>(g.top_p);
+    p.sampling.top_k = g.top_k;
+    if (!g.eos_token_ids.empty()) p.end_ids = g.eos_token_ids;
+    for (index id : p.end_ids)
+      if (id < 0 || id >= C::text.vocab)
+        MEDMO_THROW(errc::bad_config, generation + ": eos_token_id", "ids below " + std::to_string(C::text.vocab),
+                    std::to_string(id));
+  }
+  if constexpr (vision_language_configuration<C>) p.pictures = detail::read_picture_options<C>(folder);
+  return p;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/random_checkpoint.hpp
+// Random weights of a configuration, by seed, as a Hugging Face folder's safetensors: to train from, to measure with, and to
+// test on. Values are pure functions of seed, tensor name and place: the same on every machine.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct init_options {
+  std::uint64_t seed = 0;
+  dtype type = dtype::bf16;              ///< f32 or bf16, of every tensor
+  float deviation = 0.02f;               ///< of matrices, as transformers' initializer_range; norms are 1, biases 0
+  std::uint64_t shard_bytes = 5'000'000'000;
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress{};
+};
+
+namespace detail {
+struct random_tensor {
+  std::string name;
+  std::vector<index> shape;
+  index count = 0;
+  enum class fill { normal, one, zero } how = fill::normal;
+};
+
+template <model_configuration C>
+std::vector<random_tensor> random_tensors() {
+  model_weights<C> w;
+  std::vector<random_tensor> list;
+  for_each_tensor(w, [&](std::string const& name, auto& t) {
+    random_tensor r{.name = name, .shape = {}, .count = 0};
+    if constexpr (requires { t.stored; }) {
+      r.shape = {t.rows, t.cols};
+      r.count = t.rows * t.cols;
+      if constexpr (vision_language_configuration<C>)
+        if (name.ends_with("patch_embed.proj.weight"))
+          r.shape = {t.rows, C::vision.channels, C::vision.temporal_patch, C::vision.patch, C::vision.patch};
+    } else {
+      r.shape = {t.size};
+      r.count = t.size;
+      r.how = name.ends_with("bias") ? random_tensor::fill::zero : random_tensor::fill::one;
+    }
+    list.push_back(std::move(r));
+  });
+  return list;
+}
+
+template <class T>
+void fill_random(random_tensor const& t, init_options const& o, index first, std::vector<T>& out) {
+  random_stream stream(o.seed, stream_of(t.name));
+  parallel_ranges(static_cast<index>(out.size()), index{1} << 14, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
+      float x = t.how == random_tensor::fill::one ? 1.0f : 0.0f;
+      if (t.how == random_tensor::fill::normal) x = o.deviation * stream.normal(static_cast<std::uint64_t>(first + i));
+      out[static_cast<std::size_t>(i)] = T(x);
+    }
+  });
+}
+
+template <class T>
+void append_random(io::safetensors_writer& out, random_tensor const& t, init_options const& o,
+                   std::function<void(std::uint64_t)> const& wrote) {
+  constexpr index piece = index{1} << 22;
+  std::vector<T> values;
+  for (index at = 0; at < t.count; at += piece) {
+    values.resize(static_cast<std::size_t>(std::min(piece, t.count - at)));
+    fill_random(t, o, at, values);
+    out.append(std::as_bytes(std::span(values)));
+    wrote(values.size() * sizeof(T));
+  }
+}
+}  // namespace detail
+
+/// Writes model.safetensors, or shards with model.safetensors.index.json beyond `shard_bytes`, into an existing folder.
+/// Errors: file_access; unsupported for a type other than f32 and bf16.
+template <model_configuration C>
+void write_random_checkpoint(std::string const& folder, init_options const& options) {
+  static_assert(checked_configuration<C>());
+  if (options.type != dtype::f32 && options.type != dtype::bf16)
+    MEDMO_THROW(errc::unsupported, folder, "type F32 or BF16", std::string(name_of(options.type)));
+  auto tensors = detail::random_tensors<C>();
+  std::vector<std::vector<detail::random_tensor const*>> shards(1);
+  std::uint64_t total = 0, in_shard = 0;
+  for (auto const& t : tensors) {
+    auto bytes = static_cast<std::uint64_t>(t.count) * size_of(options.type);
+    if (in_shard > 0 && in_shard + bytes > options.shard_bytes) {
+      shards.emplace_back();
+      in_shard = 0;
+    }
+    shards.back().push_back(&t);
+    in_shard += bytes;
+    total += bytes;
+  }
+  auto name_of_shard = [&](std::size_t i) {
+    if (shards.size() == 1) return std::string("model.safetensors");
+    auto five = [](std::size_t n) {
+      auto digits = std::to_string(n);
+      return std::string(5 - std::min<std::size_t>(5, digits.size()), '0') + digits;
+    };
+    return "model-" + five(i + 1) + "-of-" + five(shards.size()) + ".safetensors";
+  };
+  std::uint64_t done = 0;
+  auto wrote = [&](std::uint64_t bytes) {
+    done += bytes;
+    if (options.on_progress) options.on_progress(done, total);
+  };
+  io::json weight_map = io::json::object();
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    io::safetensors_writer out(folder + "/" + name_of_shard(i));
+    for (auto const* t : shards[i]) {
+      out.declare(t->name, options.type, t->shape);
+      weight_map[t->name] = name_of_shard(i);
+    }
+    for (auto const* t : shards[i])
+      if (options.type == dtype::f32)
+        detail::append_random<float>(out, *t, options, wrote);
+      else
+        detail::append_random<bf16>(out, *t, options, wrote);
+    out.commit();
+  }
+  if (shards.size() > 1)
+    io::write_file(folder + "/model.safetensors.index.json",
+                   io::json{{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}}.dump(2) + "\n");
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/write_config.hpp
+// The config.json of a compiled-in configuration, as transformers 4 and 5 load it: AutoConfig and
+// Qwen3VLForConditionalGeneration for a vision-language configuration, Qwen3ForCausalLM or LlamaForCausalLM for text only.
+// Both dialects stand side by side where they differ (rope_scaling and rope_parameters, torch_dtype and dtype).
+
+#include <string>
+
+namespace medmo::inline MEDMO_ABI {
+
+namespace detail {
+inline std::string torch_name(dtype type) {
+  switch (type) {
+    case dtype::f32: return "float32";
+    case dtype::bf16: return "bfloat16";
+    case dtype::f16: return "float16";
+    default: MEDMO_THROW(errc::unsupported, "config.json: dtype", "F32, BF16 or F16", std::string(name_of(type)));
+  }
+}
+
+template <text_configuration C>
+nlohmann::ordered_json text_config_json(std::string const& torch_dtype) {
+  constexpr text_config t = C::text;
+  nlohmann::ordered_json rope = {{"rope_type", "default"}, {"rope_theta", t.rope_theta}};
+  nlohmann::ordered_json j = {{"vocab_size", t.vocab},
+                              {"hidden_size", t.hidden},
+                              {"intermediate_size", t.intermediate},
+                              {"num_hidden_layers", t.layers},
+                              {"num_attention_heads", t.heads},
+                              {"num_key_value_heads", t.kv_heads},
+                              {"head_dim", t.head_dim},
+                              {"hidden_act", "silu"},
+                              {"max_position_embeddings", t.max_positions},
+                              {"rms_norm_eps", t.rms_norm_eps},
+                              {"attention_bias", t.attention_bias},
+                              {"attention_dropout", 0.0},
+                              {"initializer_range", 0.02},
+                              {"use_cache", true},
+                              {"tie_word_embeddings", t.tied_head},
+                              {"bos_token_id", C::tokens.endoftext},
+                              {"eos_token_id", C::tokens.im_end},
+                              {"dtype", torch_dtype},
+                              {"rope_theta", t.rope_theta}};
+  if (t.rope == rope_kind::interleaved_mrope) {
+    rope["mrope_section"] = t.mrope_section;
+    rope["mrope_interleaved"] = true;
+    j["rope_scaling"] = rope;
+    j["rope_scaling"].erase("rope_theta");
+  }
+  j["rope_parameters"] = rope;
+  return j;
+}
+}  // namespace detail
+
+/// The text of config.json for weights of `type`. Errors: unsupported for a type other than f32, bf16, f16.
+template <model_configuration C>
+std::string config_json(dtype type) {
+  nlohmann::ordered_json j;
+  auto torch_dtype = detail::torch_name(type);
+  constexpr text_config t = C::text;
+  auto text = detail::text_config_json<C>(torch_dtype);
+  if constexpr (vision_language_configuration<C>) {
+    static_assert(t.qk_norm && t.rope == rope_kind::interleaved_mrope,
+                  "config.json has a name for this family only with QK norm and interleaved M-RoPE");
+    constexpr vision_config v = C::vision;
+    nlohmann::ordered_json deepstack = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < v.deepstack.size(); ++i) deepstack.push_back(v.deepstack[i]);
+    text["model_type"] = "qwen3_vl_text";
+    j = {{"architectures", {"Qwen3VLForConditionalGeneration"}},
+         {"model_type", "qwen3_vl"},
+         {"dtype", torch_dtype},
+         {"torch_dtype", torch_dtype},
+         {"tie_word_embeddings", t.tied_head},
+         {"image_token_id", C::tokens.image_pad},
+         {"video_token_id", C::tokens.video_pad},
+         {"vision_start_token_id", C::tokens.vision_start},
+         {"vision_end_token_id", C::tokens.vision_end}};
+    j["text_config"] = text;
+    j["vision_config"] = {{"model_type", "qwen3_vl_vision"},
+                          {"depth", v.depth},
+                          {"hidden_size", v.hidden},
+                          {"num_heads", v.heads},
+                          {"intermediate_size", v.intermediate},
+                          {"out_hidden_size", v.out_hidden},
+                          {"deepstack_visual_indexes", deepstack},
+                          {"hidden_act", "gelu_pytorch_tanh"},
+                          {"in_channels", v.channels},
+                          {"patch_size", v.patch},
+                          {"spatial_merge_size", v.merge},
+                          {"temporal_patch_size", v.temporal_patch},
+                          {"num_position_embeddings", v.position_table},
+                          {"initializer_range", 0.02},
+                          {"dtype", torch_dtype},
+                          {"rope_parameters", {{"rope_type", "axial"}, {"rope_theta", v.rope_theta}}}};
+  } else {
+    static_assert(t.rope == rope_kind::plain, "config.json has a name for a text-only decoder only with plain rotation");
+    j = {{"architectures", {t.qk_norm ? "Qwen3ForCausalLM" : "LlamaForCausalLM"}},
+         {"model_type", t.qk_norm ? "qwen3" : "llama"},
+         {"torch_dtype", torch_dtype}};
+    j.update(text);
+  }
+  return j.dump(2) + "\n";
+}
+
+/// Writes config.json into an existing folder. Errors: file_access, unsupported.
+template <model_configuration C>
+void write_config(std::string const& folder, dtype type) {
+  io::write_file(folder + "/config.json", config_json<C>(type));
+}
 
 }  // namespace medmo::inline MEDMO_ABI
