@@ -4,7 +4,7 @@
   strings.json  5,000 and more strings of every kind, with the ids of Hugging Face `tokenizers` on Qwen3's tokenizer.json:
                 [text, ids] with control tokens forbidden, [text, ids, ids with them allowed] where that differs
   nano.json     the first 800 of them with the ids of examples/data/medmo-nano/tokenizer.json, read by `tokenizers`
-  gpt2.json     pieces by the pre-tokenizer of SmolLM2 (Digits, then ByteLevel's expression)
+  pieces.json   [text, characters of each piece by Qwen3's pre-tokenizer, the same by SmolLM2's: Digits, then ByteLevel]
   decode.json   random ids, whole and cut characters: [ids, text with special tokens dropped, text with them kept]
   chats.json    conversations with the ids of the rendered chat template, by transformers' apply_chat_template
 
@@ -147,11 +147,12 @@ def decodings(path):
         yield [ids, t.decode(ids, skip_special_tokens=True), t.decode(ids, skip_special_tokens=False)]
 
 
-def gpt2_pieces(texts):
-    splitters = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
-                                         pre_tokenizers.ByteLevel(add_prefix_space=False)])
+def pieces(texts, path):
+    qwen = Tokenizer.from_file(str(path)).pre_tokenizer
+    gpt2 = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                    pre_tokenizers.ByteLevel(add_prefix_space=False)])
     for text in texts:
-        yield [text, [b - a for _, (a, b) in splitters.pre_tokenize_str(text)]]
+        yield [text, *([b - a for _, (a, b) in p.pre_tokenize_str(text)] for p in (qwen, gpt2))]
 
 
 IMAGE, VIDEO = {"type": "image", "n": 4}, {"type": "video", "n": 2, "seconds": [0.25, 1.0, 12.35]}
@@ -231,7 +232,7 @@ if __name__ == "__main__":
     texts = strings()
     write("strings.json", with_ids(texts, folder / "tokenizer.json"))
     write("nano.json", with_ids(texts[:800], NANO / "tokenizer.json"))
-    write("gpt2.json", gpt2_pieces(texts[300:1300]))
+    write("pieces.json", pieces(texts[:1500], folder / "tokenizer.json"))
     write("decode.json", decodings(folder / "tokenizer.json"))
     write("chats.json", chats(folder))
     print(len(texts), "strings")

@@ -41,20 +41,8 @@ inline json const& member_or_null(json const& object, std::string_view key) {
 inline std::string_view string_or_empty(json const& value) {
   return value.is_string() ? std::string_view(value.get_ref<std::string const&>()) : std::string_view{};
 }
-/// Is it nested at most `depth` deep? Writing JSON out is recursive, so what is deeper is never written.
-inline bool is_shallow(json const& value, int depth) {
-  if (!value.is_structured()) return true;
-  if (depth == 0) return false;
-  for (auto const& inner : value)
-    if (!is_shallow(inner, depth - 1)) return false;
-  return true;
-}
 /// For error messages.
-inline std::string shown(json const& value) {
-  if (!is_shallow(value, 4)) return std::string("a deeply nested ") + value.type_name();
-  auto text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  return text.size() > 200 ? text.substr(0, 197) + "..." : text;
-}
+inline std::string shown(json const& value) { return io::excerpt(value, 200); }
 /// A whole number that fits into an index, or -1.
 inline index whole_number(json const& value) {
   if (!value.is_number_integer()) return -1;

@@ -224,6 +224,27 @@ TEST_CASE("broken tokenizer.json files are named") {
   }
 }
 
+TEST_CASE("a file may add tokens; the leftmost is found, and the longest of those") {
+  auto file = json::parse(tiny_json());
+  for (auto content : {"<think>ing", "think", "<thin"}) {
+    auto token = file["added_tokens"][25];
+    token["content"] = content;
+    token["id"] = 285 + static_cast<int>(file["added_tokens"].size()) - 26;
+    file["added_tokens"].push_back(token);
+  }
+  auto text = file.dump();
+  auto t = read_tokenizer_json<tiny_tokens>(bytes_of(text), "more");
+  auto think = id_of<tiny_tokens>("<think>");
+  auto ids = [&](std::string_view s) { return t.encode(s, {.control = control_tokens::allow}); };
+  using list = std::vector<medmo::index>;
+  CHECK(ids("<think>ing") == list{285});
+  CHECK(ids("<think>in") == list{think, 'i', 'n'});
+  CHECK(ids("<think") == list{287, 'k'});
+  CHECK(ids("thinking") == list{286, 'i', 'n', 'g'});
+  CHECK(ids("<<thi") == list{'<', '<', 't', 'h', 'i'});
+  CHECK(t.encode("think") == list{'t', 'h', 'i', 'n', 'k'});
+}
+
 TEST_CASE("tokenizer.json cut short anywhere is an error") {
   auto good = tiny_json();
   for (std::size_t size = 0; size + 2 < good.size(); size += 61) {
