@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "../core/image.hpp"
 #include "image_header.hpp"
@@ -119,9 +120,21 @@ inline void* decoder_reallocate(void* old, std::size_t bytes) {
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+// A damaged JPEG can hold sums beyond an int, which stb 2.27 does not check: they wrap around, and are cut to 8 bits.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((no_sanitize("signed-integer-overflow"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC optimize("wrapv")
+#endif
 namespace medmo::inline MEDMO_ABI::io::detail::stb {
 #include <stb/stb_image.h>
 }
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
 #pragma GCC diagnostic pop
 #pragma pop_macro("stbi_zlib_decode_malloc_guesssize_headerflag")
 #pragma pop_macro("stbi_failure_reason")
@@ -161,6 +174,17 @@ constexpr std::uint8_t over_white(unsigned v, unsigned a) {
   return static_cast<std::uint8_t>(((t >> 8) + t) >> 8);
 }
 
+/// The file with its palette filled up to 256 colours with black, as Pillow sees it: a pixel's number may lie beyond the
+/// palette, and the decoder would read past it. The checksum of the palette is no longer right; stb looks at none.
+inline std::vector<std::byte> with_whole_palette(std::span<std::byte const> bytes, image_header const& header) {
+  std::vector<std::byte> file(bytes.begin(), bytes.end());
+  auto at = file.begin() + static_cast<std::ptrdiff_t>(header.palette_at);
+  at[-5] = std::byte{0};  // the chunk's length, big-endian: 768
+  at[-6] = std::byte{3};
+  file.insert(at + static_cast<std::ptrdiff_t>(header.palette_bytes), 768 - header.palette_bytes, std::byte{0});
+  return file;
+}
+
 /// Grey, grey with alpha, RGB or RGBA rows into RGB.
 inline void to_rgb(std::uint8_t const* from, int channels, image& out) {
   std::uint8_t* to = out.pixels.data();
@@ -180,6 +204,8 @@ inline image read_image(std::span<std::byte const> bytes, std::string_view where
   auto header = read_image_header(bytes, where, limits);
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     MEDMO_THROW(errc::too_large, std::string(where), "at most 2^31 - 1 bytes", std::to_string(bytes.size()));
+  std::vector<std::byte> whole;
+  if (header.palette_at != 0 && header.palette_bytes < 768) bytes = whole = detail::with_whole_palette(bytes, header);
   // The largest block stb needs: two bytes of each of up to four values a pixel, sides padded to a JPEG's units; or the
   // compressed bytes, gathered into a buffer that doubles.
   auto padded = [](index side) { return static_cast<std::size_t>(side) + 64; };
