@@ -55,7 +55,8 @@ class golden_file {
       t.integers = type == "I64";
       t.type = type == "BF16" ? medmo::dtype::bf16 : medmo::dtype::f32;
       t.shape = entry.at("shape").get<std::vector<index>>();
-      auto begin = entry.at("data_offsets")[0].get<std::streamoff>(), end = entry.at("data_offsets")[1].get<std::streamoff>();
+      auto begin = entry.at("data_offsets")[0].get<std::streamoff>(),
+           end = entry.at("data_offsets")[1].get<std::streamoff>();
       t.bytes.resize(static_cast<std::size_t>(end - begin));
       in.seekg(static_cast<std::streamoff>(8 + length) + begin);
       in.read(reinterpret_cast<char*>(t.bytes.data()), end - begin);
@@ -95,9 +96,11 @@ class checkpoint_as {
     to.bytes.resize(n * (widen ? 4 : 2));
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t bits = 0;  // a bf16 number is the upper half of the same f32 number
-      std::memcpy(reinterpret_cast<char*>(&bits) + (widen ? 2 : 0), from.bytes.data() + i * (widen ? 2 : 4), widen ? 2 : 4);
+      std::memcpy(reinterpret_cast<char*>(&bits) + (widen ? 2 : 0), from.bytes.data() + i * (widen ? 2 : 4),
+                  widen ? 2 : 4);
       if (!widen && (bits & 0xffffu)) throw std::runtime_error("not a bf16 number");
-      std::memcpy(to.bytes.data() + i * (widen ? 4 : 2), reinterpret_cast<char*>(&bits) + (widen ? 0 : 2), widen ? 4 : 2);
+      std::memcpy(to.bytes.data() + i * (widen ? 4 : 2), reinterpret_cast<char*>(&bits) + (widen ? 0 : 2),
+                  widen ? 4 : 2);
     }
     return to;
   }

@@ -63,7 +63,8 @@ std::vector<medmo::visual_features> see_case(medmo::model<C> const& m, golden_fi
   index row = 0;
   for (std::size_t i = 0; i < grids.size(); i += 3) {
     medmo::patch_grid grid{grids[i], grids[i + 1], grids[i + 2]};
-    medmo::view<float> patches(pixels.row(row).data(), grid.patches(), pixels.cols(), Eigen::OuterStride<>(pixels.cols()));
+    medmo::view<float> patches(pixels.row(row).data(), grid.patches(), pixels.cols(),
+                               Eigen::OuterStride<>(pixels.cols()));
     seen.push_back(medmo::see_picture(m, patches, grid, memory, stages));
     row += grid.patches();
   }
@@ -86,8 +87,10 @@ struct stage_error {
 stage_error compare(medmo::matrix<float> const& ours, golden_file const& g, std::string const& stage) {
   auto const theirs = g[stage].as_matrix();
   std::vector<index> rows;
-  if (g.has("rows." + stage)) rows = g["rows." + stage].as_indices();
-  else for (index i = 0; i < theirs.rows(); ++i) rows.push_back(i);
+  if (g.has("rows." + stage))
+    rows = g["rows." + stage].as_indices();
+  else
+    for (index i = 0; i < theirs.rows(); ++i) rows.push_back(i);
   REQUIRE(static_cast<index>(rows.size()) == theirs.rows());
   REQUIRE(ours.cols() == theirs.cols());
   if (!g.has("rows." + stage)) REQUIRE(ours.rows() == theirs.rows());
@@ -99,7 +102,8 @@ stage_error compare(medmo::matrix<float> const& ours, golden_file const& g, std:
       double d = static_cast<double>(ours(rows[static_cast<std::size_t>(i)], j)) - static_cast<double>(theirs(i, j));
       square += d * d;
       total += static_cast<double>(theirs(i, j)) * static_cast<double>(theirs(i, j));
-      if (!(std::abs(d) <= worst)) worst = std::abs(d), out.worst_row = rows[static_cast<std::size_t>(i)], out.worst_col = j;
+      if (!(std::abs(d) <= worst))
+        worst = std::abs(d), out.worst_row = rows[static_cast<std::size_t>(i)], out.worst_col = j;
     }
   out.error = std::sqrt(square / total);
   return out;
@@ -274,8 +278,9 @@ TEST_CASE("the table of docs/parity.md") {
   };
   for (auto const& r : table()) {
     bool narrow = r.reference > 0 || r.ratio > 0;
-    std::fprintf(f, "| %s | %s | %s | %s | %s | %s |\n", r.configuration.c_str(), r.stage.c_str(), number(r.f32).c_str(),
-                 narrow ? number(r.bf16).c_str() : "-", narrow ? number(r.reference).c_str() : "-",
+    std::fprintf(f, "| %s | %s | %s | %s | %s | %s |\n", r.configuration.c_str(), r.stage.c_str(),
+                 number(r.f32).c_str(), narrow ? number(r.bf16).c_str() : "-",
+                 narrow ? number(r.reference).c_str() : "-",
                  narrow ? std::to_string(r.ratio).substr(0, 4).c_str() : "-");
   }
   if (f != stdout) std::fclose(f);

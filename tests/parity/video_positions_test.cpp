@@ -12,7 +12,9 @@
 namespace parity {
 
 namespace {
-medmo::patch_grid grid_of(nlohmann::json const& thw) { return {thw[0].get<index>(), thw[1].get<index>(), thw[2].get<index>()}; }
+medmo::patch_grid grid_of(nlohmann::json const& thw) {
+  return {thw[0].get<index>(), thw[1].get<index>(), thw[2].get<index>()};
+}
 }  // namespace
 
 TEST_CASE("videos: frames, grids, times and positions are those of the reference") {
@@ -28,7 +30,8 @@ TEST_CASE("videos: frames, grids, times and positions are those of the reference
       CHECK(frames == clip["frame_indices"].get<std::vector<index>>());
 
       auto const grid = grid_of(clip["grid_thw"]);
-      CHECK(medmo::vision::plan_video(static_cast<index>(frames.size()), clip["width"].get<index>(), clip["height"].get<index>())
+      CHECK(medmo::vision::plan_video(static_cast<index>(frames.size()), clip["width"].get<index>(),
+                                      clip["height"].get<index>())
                 .grid == grid);
 
       auto const text = clip["text"].get<std::string>();
