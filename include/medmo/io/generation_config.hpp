@@ -17,9 +17,9 @@ struct generation_config_file {
   bool do_sample = false;
   double temperature = 1.0, top_p = 1.0, repetition_penalty = 1.0;
   index top_k = 50;                   ///< 0: no limit
-  std::vector<index> eos_token_ids;   ///< any of them ends a turn
-  std::optional<index> pad_token_id, bos_token_id, max_new_tokens;
-  std::vector<std::string> unknown;   ///< fields of the file that are not read here, in alphabetic order
+  std::vector<index> eos_token_ids{};  ///< any of them ends a turn
+  std::optional<index> pad_token_id{}, bos_token_id{}, max_new_tokens{};
+  std::vector<std::string> unknown{}; ///< fields of the file that are not read here, in alphabetic order
 };
 
 /// Errors: bad_json (another type); bad_config for a value that sampling cannot mean (temperature or penalty <= 0, top_p

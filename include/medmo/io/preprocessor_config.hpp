@@ -29,7 +29,7 @@ struct preprocessor_config_file {
   double rescale_factor = 1.0 / 255.0;
   index resample = 3;                     ///< Pillow's number: 3 is bicubic, the only one known here
   bool do_resize = true, do_rescale = true, do_normalize = true, do_convert_rgb = true;
-  std::vector<std::string> unknown;       ///< fields of the file that are not read here, in alphabetic order
+  std::vector<std::string> unknown{};     ///< fields of the file that are not read here, in alphabetic order
 };
 
 /// `document` is either file's. Errors: bad_json (another type); bad_config for a value no picture can be prepared with;
