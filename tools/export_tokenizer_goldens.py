@@ -50,7 +50,7 @@ Fractures <box>[[156, 516, 231, 607], [240, 529, 296, 581]]</box>
 Detect and localize all abnormalities. Answer with <box>[[x1, y1, x2, y2]]</box>.
 Pt c/o SOB x3d, hx of COPD & CHF; Rx: furosemide 40mg PO bid.
 I'm sure they'll say it's what we've done; he'd go, she'S, WE'RE, I'Ve, CAN'T, 'tis, o'clock, rock 'n' roll.
-it'ſ, 'ſome, 'Re, 'lL, 'D'D, ''s, 's's, don''t, '\u2019s, can\u2019t
+it'ſ, 'ſome, x'ſome, 1'ſ1, 'Re, 'lL, 'D'D, ''s, 's's, don''t, '\u2019s, can\u2019t
 int main(int argc, char** argv) { return argc > 1 ? 0x1F : ~0; }  // C++
 def f(x):\n    \"\"\"doc\"\"\"\n    return [i**2 for i in range(10) if i % 2 == 0]\n
 SELECT * FROM t WHERE a >= 1.5e-3 AND b <> 'x''y';
