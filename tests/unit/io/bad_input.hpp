@@ -29,9 +29,10 @@ void refused(std::string const& name, medmo::errc code, std::string const& part,
     caught = e;
   }
   REQUIRE_MESSAGE(caught.has_value(), "accepted");
-  INFO("what: ", caught->what());
+  std::string what = caught->what();
+  INFO("what: ", what);
   CHECK(static_cast<int>(caught->code()) == static_cast<int>(code));
-  CHECK(std::string_view(caught->what()).find(part) != std::string_view::npos);
+  CHECK(what.find(part) != std::string::npos);
 }
 
 /// A folder of this test alone.
