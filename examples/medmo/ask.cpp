@@ -53,6 +53,8 @@ nlohmann::ordered_json report(medmo::answer const& a, double load_ms) {
 
 template <class C>
 void ask(ask_arguments const& args) {
+  if (!args.overlay.empty() && args.images.empty())
+    MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "a picture to draw on (--image)", "none");
   auto start = std::chrono::steady_clock::now();
   std::vector<medmo::image> pictures;
   for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
@@ -81,10 +83,8 @@ void ask(ask_arguments const& args) {
   };
   medmo::session<C> chat(model);
   auto answer = chat.ask(pictures, args.prompt, options);
-  if (!args.overlay.empty()) {
-    if (pictures.empty()) MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "a picture (--image)", "none");
+  if (!args.overlay.empty())
     medmo::vision::write_png(args.overlay, medmo::vision::overlay(pictures.back(), answer.detections));
-  }
   if (args.json) {
     std::puts(report(answer, load_ms).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return;

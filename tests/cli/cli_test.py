@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""The program medmo from outside: what others script against. Standard library only.
+
+    tests/cli/cli_test.py MEDMO DATA [unittest arguments]      DATA: examples/data
+
+A medmo_nano folder of random weights is written once; everything runs on it.
+"""
+import json
+import math
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+MEDMO, DATA = sys.argv[1], pathlib.Path(sys.argv[2])
+IMAGES = DATA.parent.parent / "tests/data/images"
+PICTURE, QUESTION = IMAGES / "microaneurysms.png", "Where is it?"
+SCRATCH = tempfile.TemporaryDirectory(prefix="medmo_cli_")
+ROOT = pathlib.Path(SCRATCH.name)
+NANO = ROOT / "nano"
+
+
+def run(*arguments):
+    return subprocess.run([MEDMO, *map(str, arguments)], capture_output=True, text=True)
+
+
+def call(*arguments):
+    done = run(*arguments)
+    if done.returncode:
+        raise AssertionError(f"medmo {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def ask(*more, model=NANO):
+    return json.loads(call("ask", "--model", model, "--prompt", QUESTION, "--greedy", "--max-new-tokens", 6, "--json", *more))
+
+
+def header(path):
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        return json.loads(f.read(size)), 8 + size
+
+
+def setUpModule():
+    call("init", "--config", "medmo_nano", "--seed", 3, "--dtype", "f32", "--out", NANO)
+
+
+def tearDownModule():
+    SCRATCH.cleanup()
+
+
+class Init(unittest.TestCase):
+    def test_one_seed_gives_the_same_bytes(self):
+        for kind in ("f32", "bf16"):
+            with self.subTest(kind):
+                a, b, other = ROOT / f"a_{kind}", ROOT / f"b_{kind}", ROOT / f"c_{kind}"
+                for out, seed in ((a, 9), (b, 9), (other, 10)):
+                    call("init", "--config", "medmo_nano", "--seed", seed, "--dtype", kind, "--out", out)
+                names = sorted(p.name for p in a.iterdir())
+                self.assertEqual(names, sorted(p.name for p in b.iterdir()))
+                for name in ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "preprocessor_config.json"):
+                    self.assertIn(name, names)
+                for name in names:
+                    self.assertEqual((a / name).read_bytes(), (b / name).read_bytes(), name)
+                self.assertNotEqual((a / "model.safetensors").read_bytes(), (other / "model.safetensors").read_bytes())
+                wanted = {"f32": "F32", "bf16": "BF16"}[kind]
+                tensors, _ = header(a / "model.safetensors")
+                self.assertEqual({t["dtype"] for n, t in tensors.items() if n != "__metadata__"}, {wanted})
+                for out in (a, b, other):
+                    shutil.rmtree(out)
+
+
+class Ask(unittest.TestCase):
+    FIELDS = dict(text=str, prompt_tokens=int, tokens=list, detections=list, dropped=list, stop_reason=str, timings_ms=dict,
+                  peak_memory_bytes=int)
+
+    def test_json_has_the_fields_of_the_contract(self):
+        answer = ask("--image", PICTURE)
+        self.assertEqual(set(answer), set(self.FIELDS))
+        for name, kind in self.FIELDS.items():
+            self.assertIs(type(answer[name]), kind, name)
+        self.assertEqual(set(answer["timings_ms"]), {"load", "vision", "prefill", "decode"})
+        self.assertTrue(all(isinstance(v, (int, float)) and v >= 0 for v in answer["timings_ms"].values()))
+        self.assertTrue(all(type(t) is int and 0 <= t < 4096 for t in answer["tokens"]))
+        self.assertIn(answer["stop_reason"], ("length", "end_of_turn"))
+        self.assertLessEqual(len(answer["tokens"]), 6)
+        self.assertGreater(answer["prompt_tokens"], 64)                       # the picture alone is 64
+        self.assertGreater(answer["peak_memory_bytes"], 1 << 20)
+
+    def test_tokens_do_not_depend_on_how_the_work_is_cut(self):
+        pictures = ("--image", PICTURE, "--image", PICTURE)
+        whole = ask(*pictures)["tokens"]
+        for cut in (("--threads", 1), ("--threads", 2), ("--prefill-chunk", 1), ("--prefill-chunk", 7), ("--prefill-chunk", 512)):
+            with self.subTest(cut):
+                self.assertEqual(ask(*pictures, *cut)["tokens"], whole)
+
+    def test_a_seed_draws_the_same_tokens(self):
+        def sampled(seed):
+            return json.loads(call("ask", "--model", NANO, "--prompt", QUESTION, "--seed", seed, "--temperature", 5, "--top-k", 0,
+                                   "--top-p", 1, "--max-new-tokens", 8, "--json"))["tokens"]
+        self.assertEqual(sampled(1), sampled(1))
+        self.assertNotEqual(sampled(1), sampled(2))
+
+    def test_overlay_is_a_png(self):
+        out = ROOT / "overlay.png"
+        ask("--image", PICTURE, "--overlay", out)
+        self.assertEqual(out.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_memory_planned_and_measured(self):
+        plan = json.loads(call("inspect", "--model", NANO, "--json", "--width", 102, "--height", 102, "--prompt-tokens", 20,
+                               "--max-new-tokens", 6))["plan"]
+        measured = ask("--image", PICTURE)["peak_memory_bytes"]
+        print(f"medmo_nano, 64 picture tokens: planned {plan['total_bytes'] / 1e6:.1f} MB, measured {measured / 1e6:.1f} MB "
+              "(with the program, its libraries and the tokenizer)", file=sys.stderr)
+
+
+class Trace(unittest.TestCase):
+    def test_every_stage_with_its_shape(self):
+        out = ROOT / "trace.safetensors"
+        call("trace", "--model", NANO, "--image", PICTURE, "--prompt", QUESTION, "--out", out)
+        found, data = header(out)
+        found.pop("__metadata__", None)
+        patches, merged = 256, 64                                             # 102 x 102 becomes 256 x 256
+        tokens = found["tokens"]["shape"][0]
+        self.assertEqual(tokens, ask("--image", PICTURE)["prompt_tokens"])
+        wanted = {"tokens": ["I64", [tokens]], "positions": ["I64", [3, tokens]], "image_grid_thw": ["I64", [1, 3]],
+                  "pixels": ["F32", [patches, 1536]], "vision.patch_embed": ["F32", [patches, 192]],
+                  "vision.merger": ["F32", [merged, 256]], "text.embed": ["F32", [tokens, 256]],
+                  "text.norm": ["F32", [tokens, 256]], "logits": ["F32", [tokens, 4096]]}
+        wanted |= {f"vision.block.{i}": ["F32", [patches, 192]] for i in range(6)}
+        wanted |= {f"vision.deepstack.{i}": ["F32", [merged, 256]] for i in range(3)}
+        wanted |= {f"text.layer.{i}": ["F32", [tokens, 256]] for i in range(6)}
+        self.assertEqual({n: [t["dtype"], t["shape"]] for n, t in found.items()}, wanted)
+        self.assertEqual(out.stat().st_size, data + max(t["data_offsets"][1] for t in found.values()))
+
+
+class Inspect(unittest.TestCase):
+    def test_numbers(self):
+        report = json.loads(call("inspect", "--model", NANO, "--json", "--hashes", "--width", 512, "--height", 256))
+        tensors, _ = header(NANO / "model.safetensors")
+        tensors.pop("__metadata__", None)
+        count = sum(math.prod(t["shape"]) for t in tensors.values())
+        self.assertEqual(report["configuration"], "medmo_nano")
+        self.assertEqual(report["compute"], "F32")
+        self.assertEqual(report["tensors"], len(tensors))
+        self.assertEqual(report["parameters"], count)
+        self.assertEqual(report["stored"], {"F32": {"tensors": len(tensors), "bytes": 4 * count}})
+        plan = report["plan"]
+        self.assertEqual(plan["image_tokens"], 128)
+        self.assertEqual(plan["prompt_tokens"], 64 + 128)
+        self.assertEqual(plan["weights_bytes"], 4 * count)
+        self.assertEqual(plan["total_bytes"], sum(plan[p + "_bytes"] for p in ("weights", "cache", "arena", "pictures")))
+        self.assertGreater(plan["vision_flops"], 0)
+        self.assertGreater(plan["prefill_flops"], 0)
+        self.assertEqual({t["name"] for t in report["tensor_list"]}, set(tensors))
+        self.assertTrue(all(len(t["hash"]) == 16 for t in report["tensor_list"]))
+
+
+# ---------------------------------------------------------------------------------------------------- bad input
+def broken_folder(name, **files):
+    """A copy of the folder (links to what stays) in which the given files are others, or missing if None."""
+    folder = ROOT / name
+    folder.mkdir()
+    for file in NANO.iterdir():
+        if file.name not in files:
+            os.link(file, folder / file.name)
+    for file, content in files.items():
+        if content is not None:
+            (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def broken_weights(name, change):
+    """A folder whose safetensors header is another one and whose numbers are zeros."""
+    tensors, _ = header(NANO / "model.safetensors")
+    tensors.pop("__metadata__", None)
+    tensors = change(dict(sorted(tensors.items(), key=lambda t: t[1]["data_offsets"]))) or tensors
+    folder = broken_folder(name, **{"model.safetensors": None})
+    text = json.dumps(tensors).encode()
+    text += b" " * (-len(text) % 8)
+    with open(folder / "model.safetensors", "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.truncate(8 + len(text) + max(t["data_offsets"][1] for t in tensors.values()))
+    return folder
+
+
+def without_last(tensors):
+    tensors.popitem()
+    return tensors
+
+
+def with_one_more(tensors):
+    end = max(t["data_offsets"][1] for t in tensors.values())
+    return tensors | {"model.stranger": {"dtype": "F32", "shape": [4], "data_offsets": [end, end + 16]}}
+
+
+def with_shape_turned(tensors):
+    t = next(t for t in tensors.values() if len(t["shape"]) == 2 and t["shape"][0] != t["shape"][1])
+    t["shape"] = t["shape"][::-1]
+    return tensors
+
+
+def with_integers(tensors):
+    next(iter(tensors.values()))["dtype"] = "I32"
+    return tensors
+
+
+def png(width, height, rows=b"\0\0\0\0"):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def changed_json(file, **fields):
+    return json.dumps(json.loads((NANO / file).read_text()) | fields)
+
+
+def bad_cases():
+    """name -> (arguments, what the sentence must name)"""
+    weights = (NANO / "model.safetensors").read_bytes()
+    picture = PICTURE.read_bytes()
+
+    def with_file(name, content):
+        path = ROOT / name
+        path.write_bytes(content)
+        return path
+
+    def folder(path, *named):
+        return ["ask", "--model", path, "--prompt", QUESTION, "--json"], [str(path), *named]
+
+    def image(path, *named):
+        return ["ask", "--model", NANO, "--image", path, "--prompt", QUESTION, "--json"], [str(path), *named]
+
+    config = json.loads((NANO / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 7
+    return {
+        "missing folder": folder(ROOT / "nowhere", "config.json"),
+        "empty config.json": folder(broken_folder("c0", **{"config.json": ""}), "config.json"),
+        "broken config.json": folder(broken_folder("c1", **{"config.json": '{"text_config": '}), "config.json"),
+        "config.json is a list": folder(broken_folder("c2", **{"config.json": "[]"}), "config.json"),
+        "another configuration": folder(broken_folder("c3", **{"config.json": json.dumps(config)}), "config.json", "medmo_nano"),
+        "another kind of model": folder(broken_folder("c4", **{"config.json": changed_json("config.json", model_type="llama")}), "config.json"),
+        "no weights": folder(broken_folder("w0", **{"model.safetensors": None})),
+        "weights without end": folder(broken_folder("w1", **{"model.safetensors": weights[:-1]}), "model.safetensors"),
+        "weights of four bytes": folder(broken_folder("w2", **{"model.safetensors": b"abcd"}), "model.safetensors"),
+        "header longer than the file": folder(broken_folder("w3", **{"model.safetensors": struct.pack("<Q", 1 << 62) + b"{}"}), "model.safetensors"),
+        "missing tensor": folder(broken_weights("w4", without_last)),
+        "extra tensor": folder(broken_weights("w5", with_one_more), "model.stranger"),
+        "wrong shape": folder(broken_weights("w6", with_shape_turned)),
+        "weights of integers": folder(broken_weights("w7", with_integers)),
+        "broken tokenizer.json": folder(broken_folder("t0", **{"tokenizer.json": '{"model": {'}), "tokenizer.json"),
+        "tokenizer.json of another kind": folder(broken_folder("t1", **{"tokenizer.json": '{"model": {"type": "Unigram"}}'}), "tokenizer.json"),
+        "no tokenizer": folder(broken_folder("t2", **{"tokenizer.json": None})),
+        "end token outside the vocabulary": folder(
+            broken_folder("g0", **{"generation_config.json": changed_json("generation_config.json", eos_token_id=99999)}), "generation_config.json"),
+        "patches of another size": folder(
+            broken_folder("p0", **{"preprocessor_config.json": changed_json("preprocessor_config.json", patch_size=14)}), "patch_size"),
+        "no image": image(ROOT / "nothing.png"),
+        "not an image": image(with_file("text.png", b"this is a text, not a picture\n")),
+        "empty image": image(with_file("empty.png", b"")),
+        "truncated PNG": image(with_file("cut.png", picture[: len(picture) // 2])),
+        "image bomb": image(with_file("bomb.png", png(1_000_000, 1_000_000))),
+        "image of width 0": image(with_file("flat.png", png(0, 5))),
+        "image too narrow": (image(with_file("narrow.png", png(1, 300, b"\0\1\2\3" * 300)))[0], ["200"]),
+        "unknown option": (["ask", "--model", NANO, "--prompt", QUESTION, "--frobnicate"], ["--frobnicate"]),
+        "no prompt": (["ask", "--model", NANO], ["--prompt"]),
+        "no subcommand": ([], ["subcommand"]),
+        "bad --dtype": (["init", "--config", "medmo_nano", "--dtype", "f64", "--out", ROOT / "not_made"], ["--dtype"]),
+        "unknown configuration": (["init", "--config", "medmo_70b", "--out", ROOT / "not_made"], ["--config", "medmo_70b"]),
+        "init over a model": (["init", "--config", "medmo_nano", "--out", NANO], [str(NANO)]),
+        "negative number of tokens": (["ask", "--model", NANO, "--prompt", QUESTION, "--max-new-tokens", -1], ["--max-new-tokens"]),
+        "more tokens than positions": (["ask", "--model", NANO, "--prompt", QUESTION, "--max-new-tokens", 9000], ["8192"]),
+        "--overlay without a picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--overlay", ROOT / "not_made.png"], ["--overlay"]),
+        "--overlay of a bad picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--image", ROOT / "cut.png", "--overlay",
+                                        ROOT / "not_made.png"], ["cut.png"]),
+        "trace into a missing folder": (["trace", "--model", NANO, "--image", PICTURE, "--prompt", QUESTION, "--out",
+                                         ROOT / "nowhere/t.safetensors"], ["nowhere/t.safetensors"]),
+    }
+
+
+class BadInput(unittest.TestCase):
+    def test_one_sentence_exit_code_2_nothing_else(self):
+        cases = bad_cases()
+        self.assertGreaterEqual(len(cases), 30)
+        before = sorted(p.relative_to(ROOT) for p in ROOT.rglob("*"))
+        for name, (arguments, named) in cases.items():
+            with self.subTest(name):
+                done = run(*arguments)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stdout, "")
+                self.assertTrue(done.stderr.startswith("medmo: ") and done.stderr.endswith("\n"), done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertLess(len(done.stderr), 600)
+                for part in named:
+                    self.assertIn(part, done.stderr)
+        self.assertEqual(sorted(p.relative_to(ROOT) for p in ROOT.rglob("*")), before)   # nothing half-made is left
+
+
+class Examples(unittest.TestCase):
+    """Those that print what is the same everywhere; examples/output holds it."""
+    SOURCE = DATA.parent
+
+    def compare(self, name, *arguments):
+        program = pathlib.Path(MEDMO).with_name(f"example_{name}")
+        if not program.exists():
+            self.skipTest(f"{program.name} is not built")
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, (self.SOURCE / f"output/{name}.txt").read_text())
+
+    def test_01_ask(self):
+        model, out = ROOT / "nano_of_the_demo", ROOT / "01.png"
+        seed = json.loads((DATA / "demo_reference.json").read_text())["seed"]
+        call("init", "--config", "medmo_nano", "--seed", seed, "--dtype", "f32", "--out", model)
+        self.compare("01_ask", model, DATA / "nuclei_fluorescence.png", "Detect and localize all nuclei.", out)
+        shutil.rmtree(model)
+
+    def test_02_boxes(self):
+        out = ROOT / "02.png"
+        self.compare("02_boxes", DATA / "nuclei_fluorescence.png", DATA / "nuclei_fluorescence.txt", out)
+        self.assertEqual(struct.unpack(">II", out.read_bytes()[16:24]), (512, 512))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
