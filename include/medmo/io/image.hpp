@@ -3,7 +3,8 @@
 //   Transparency, of every kind: composited on white, as transformers' convert_to_rgb does, with its rounding.
 //   Colour profiles, gamma and EXIF orientation are not applied.
 // PNG pixels equal Pillow's. JPEG pixels differ a little from Pillow's (libjpeg-turbo), mostly where colour is upsampled: of
-// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3. A damaged file is refused
+// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3; of small pictures with sharp
+// colours, subsampled, 94 % are equal and the worst is off by 7. A damaged file is refused
 // whole, never shown in part. stb is compiled inside our namespace, so that an application may have its own in any form.
 #pragma once
 
