@@ -20,12 +20,16 @@ int main(int argc, char** argv) try {
 
   std::printf("%td tokens of prompt\nanswer: %s\n", answer.prompt_tokens, answer.text.c_str());
   for (auto const& d : answer.detections)
-    std::printf("%s: [%.0f, %.0f, %.0f, %.0f] px\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2, d.box_px.y2);
-  std::printf("%zu boxes, stopped by %s\n", answer.detections.size(), std::string(medmo::name_of(answer.stopped)).c_str());
+    std::printf("%s: [%.0f, %.0f, %.0f, %.0f] px\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2,
+                d.box_px.y2);
+  std::printf("%zu boxes, stopped by %s\n", answer.detections.size(),
+              std::string(medmo::name_of(answer.stopped)).c_str());
   medmo::vision::write_png(argv[4], medmo::vision::overlay(scan, answer.detections));
 
-  auto more = chat.ask({}, "How many are there?", {.max_new_tokens = 4, .sampling = medmo::sampling_options{.greedy = true}});
-  std::printf("second turn: %td tokens of prompt, %td of them still in the cache\n", more.prompt_tokens, more.reused_tokens);
+  auto more =
+      chat.ask({}, "How many are there?", {.max_new_tokens = 4, .sampling = medmo::sampling_options{.greedy = true}});
+  std::printf("second turn: %td tokens of prompt, %td of them still in the cache\n", more.prompt_tokens,
+              more.reused_tokens);
   return 0;
 } catch (std::exception const& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -32,7 +32,8 @@ int main(int argc, char** argv) try {
   for (auto const& b : parsed.boxes) {
     auto px = medmo::to_pixel(b.box_norm1000, picture.width, picture.height);
     found.push_back({b.label, b.box_norm1000, px, 0, std::nullopt});
-    if (++count[b.label] <= 3) std::printf("%s: [%.1f, %.1f, %.1f, %.1f] px\n", b.label.c_str(), px.x1, px.y1, px.x2, px.y2);
+    if (++count[b.label] <= 3)
+      std::printf("%s: [%.1f, %.1f, %.1f, %.1f] px\n", b.label.c_str(), px.x1, px.y1, px.x2, px.y2);
   }
   for (auto const& [label, n] : count) std::printf("%s: %d boxes\n", label.c_str(), n);
   for (auto const& d : parsed.dropped)
