@@ -62,21 +62,28 @@ void dot_block(T const* x, index x_stride, index t_rows, product const& p, index
 }
 }  // namespace detail
 
-/// Bytes of scratch that matmul needs for x [t, k] against weights of `type` on `threads` threads.
-constexpr index matmul_scratch(dtype type, index t, index k, index threads) {
+/// Outputs that one thread takes at a time of a product of many rows: enough pieces to share, few enough that the
+/// activations are seldom read again.
+constexpr index amx_piece(index outputs, index threads) {
+  return std::clamp<index>((outputs / (2 * threads) + 31) / 32 * 32, 256, 2048);
+}
+
+/// Bytes of scratch that matmul needs for x [t, k] against weights of `type` with at most `outputs` rows each, on
+/// `threads` threads.
+constexpr index matmul_scratch(dtype type, index t, index k, index outputs, index threads) {
   if (type != dtype::bf16) return 0;
   index dots = detail::pad(t * k * 2);
 #if MEDMO_AMX
-  index tiles = detail::pad(arch::amx_packed_size(t, k) * 2) +
-                (t > 16 ? threads * detail::pad(arch::amx_panel_rows(k) * arch::amx_steps(k) * 64) : 0);
-  return std::max(dots, tiles);
+  auto cut = arch::amx_blocking::of(t, k);
+  index a_thread = detail::pad(cut.carried_size(k, amx_piece(outputs, threads)) * 4);
+  return std::max(dots, detail::pad(arch::amx_packed_size(t, k) * 2) + (t > 16 ? threads * a_thread : 0));
 #else
-  (void)threads;
+  (void)outputs, (void)threads;
   return dots;
 #endif
 }
 
-/// All products share x [T, K]. `scratch` has matmul_scratch bytes, 64-byte aligned. Allocates nothing. Parallel over
+/// All products share x [T, K]. `scratch` has matmul_scratch bytes (for the most rows of any weight), 64-byte aligned. Allocates nothing. Parallel over
 /// outputs. Weights of one call have one type. Outputs must not overlap x. Oracle: reference::dot.
 inline void matmul(view<float> const& x, std::span<product const> products, std::byte* scratch) {
   index t_rows = x.rows(), k = x.cols();
@@ -116,9 +123,11 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
 #if MEDMO_AMX
   if (arch::amx_ready()) {
     auto* packed = reinterpret_cast<bf16*>(scratch);
-    index block = arch::amx_steps(k) * 512, blocks = (t_rows + 15) / 16;
+    index together = arch::amx_together(t_rows), blocks = (t_rows + 16 * together - 1) / (16 * together) * together;
     parallel_ranges(blocks, grain_for(16 * k), [&](index begin, index end) {
-      for (index b = begin; b < end; ++b) arch::amx_pack_block(x, b * 16, packed + b * block);
+      for (index b = begin; b < end; ++b)
+        arch::amx_pack_block(x, b * 16, packed + b / together * together * arch::amx_steps(k) * 512 + b % together * 512,
+                             together * 512);
     });
     if (t_rows <= 16) {
       for_pieces(worth(256), [&](product const& p, index first, index last) {
@@ -127,13 +136,16 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
                                  [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
       });
     } else {
-      index rows = arch::amx_panel_rows(k);
-      std::byte* panels = scratch + detail::pad(arch::amx_packed_size(t_rows, k) * 2);
-      index panel_bytes = detail::pad(rows * arch::amx_steps(k) * 64);
-      for_pieces(rows, [&](product const& p, index first, index last) {
+      index most = 0;
+      for (auto const& p : products) most = std::max(most, p.w.rows);
+      auto cut = arch::amx_blocking::of(t_rows, k);
+      index piece = amx_piece(most, thread_count());
+      std::byte* own = scratch + detail::pad(arch::amx_packed_size(t_rows, k) * 2);
+      index carried = detail::pad(cut.carried_size(k, piece) * 4);
+      for_pieces(piece, [&](product const& p, index first, index last) {
         arch::amx_scope tiles;
-        auto* panel = reinterpret_cast<bf16*>(panels + thread_index() * panel_bytes);
-        arch::amx_product(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows, panel,
+        arch::amx_product(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows, cut,
+                          reinterpret_cast<float*>(own + thread_index() * carried),
                           [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
       });
     }

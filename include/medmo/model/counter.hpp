@@ -57,6 +57,7 @@ class counter {
   template <index In, class... W>
   constexpr auto linear(rows<In> x, W const&... w) {
     std::tuple<rows<W::out>...> out{reserve_rows<W::out>(x.size)...};
+    scratch(x.size, In, std::max({W::out...}));
     (multiply(x.size, w.weight), ...);
     if constexpr (sizeof...(W) == 1)
       return std::get<0>(out);
@@ -65,12 +66,14 @@ class counter {
   }
   template <index D, index In, class W>
   constexpr rows<D> linear_onto(rows<D> x, rows<In>, W const& w) {
+    scratch(x.size, In, D);
     multiply(x.size, w.weight);
     return x;
   }
   template <index Out, index In>
   constexpr rows<Out> project(rows<In> x, weight<Out, In> const& w) {
     auto y = reserve_rows<Out>(x.size);
+    scratch(x.size, In, Out);
     multiply(x.size, w);
     return y;
   }
@@ -131,10 +134,12 @@ class counter {
     used_ += arena::padded(static_cast<std::size_t>(bytes));
     peak_ = std::max(peak_, used_);
   }
+  constexpr void scratch(index size, index in, index most) {
+    memory_scope scratch_end(*this);
+    take(kernels::matmul_scratch(weights_, size, in, most, threads_));
+  }
   template <index Out, index In>
   constexpr void multiply(index size, weight<Out, In> const&) {
-    memory_scope scratch_end(*this);
-    take(kernels::matmul_scratch(weights_, size, In, threads_));
     flops_ += 2.0 * static_cast<double>(size) * static_cast<double>(Out) * static_cast<double>(In);
     weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(size_of(weights_));
   }

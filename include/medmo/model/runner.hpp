@@ -236,8 +236,10 @@ class runner {
 
   void multiply(view<float> const& x, std::span<kernels::product const> products) {
     memory_scope scratch_end(memory_);
+    index most = 0;
+    for (auto const& p : products) most = std::max(most, p.w.rows);
     auto* scratch = memory_.take<std::byte>(
-        kernels::matmul_scratch(products.front().w.type, x.rows(), x.cols(), thread_count()));
+        kernels::matmul_scratch(products.front().w.type, x.rows(), x.cols(), most, thread_count()));
     kernels::matmul(x, products, scratch);
   }
 
