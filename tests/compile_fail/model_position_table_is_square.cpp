@@ -1,0 +1,19 @@
+// The table of positions is a square.
+// expect: vision.position_table must be a square number
+#include "medmo/model/model.hpp"
+
+#ifdef SHOULD_COMPILE
+constexpr medmo::index table = 16;
+#else
+constexpr medmo::index table = 15;
+#endif
+
+struct wired {
+  static constexpr std::string_view name = "wired";
+  static constexpr medmo::text_config text{.vocab = 151936, .hidden = 64, .intermediate = 96, .layers = 2, .heads = 4,
+                                           .kv_heads = 2, .head_dim = 16, .mrope_section = {4, 2, 2}};
+  static constexpr medmo::vision_config vision{.depth = 3, .hidden = 48, .heads = 2, .intermediate = 64,
+                                               .out_hidden = 64, .deepstack = {0, 1}, .position_table = table};
+  static constexpr medmo::token_config tokens{};
+};
+template class medmo::model<wired>;
