@@ -111,22 +111,38 @@ struct attention_block {
     for (int r = 0; r < Rows; ++r) acc[r].store(out + r * 16);
   }
 
+#if MEDMO_AMX
+  /// The same for at most 64 rows on tiles 0..3.
+  static void tiles_product(T const* a, index stride, index rows, T const* b, index cols, float* out, bool accumulate) {
+    auto tiles = rows / 16;
+    auto each = [tiles](auto f0, auto f1, auto f2, auto f3) {
+      f0();
+      if (tiles > 1) f1();
+      if (tiles > 2) f2();
+      if (tiles > 3) f3();
+    };
+    if (accumulate)
+      each([&] { _tile_loadd(0, out, 64); }, [&] { _tile_loadd(1, out + 256, 64); },
+           [&] { _tile_loadd(2, out + 512, 64); }, [&] { _tile_loadd(3, out + 768, 64); });
+    else
+      each([] { _tile_zero(0); }, [] { _tile_zero(1); }, [] { _tile_zero(2); }, [] { _tile_zero(3); });
+    for (index j = 0; j < cols; j += 32) {
+      _tile_loadd(6, b + j * 16, 64);
+      each([&] { _tile_loadd(4, a + j, stride * 2); _tile_dpbf16ps(0, 4, 6); },
+           [&] { _tile_loadd(5, a + 16 * stride + j, stride * 2); _tile_dpbf16ps(1, 5, 6); },
+           [&] { _tile_loadd(4, a + 32 * stride + j, stride * 2); _tile_dpbf16ps(2, 4, 6); },
+           [&] { _tile_loadd(5, a + 48 * stride + j, stride * 2); _tile_dpbf16ps(3, 5, 6); });
+    }
+    each([&] { _tile_stored(0, out, 64); }, [&] { _tile_stored(1, out + 256, 64); },
+         [&] { _tile_stored(2, out + 512, 64); }, [&] { _tile_stored(3, out + 768, 64); });
+  }
+#endif
+
   void product(T const* a, index stride, index rows, T const* b, index cols, float* out, bool accumulate) {
 #if MEDMO_AMX
     if constexpr (narrow) {
       if (arch::amx_ready()) {
-        for (index r = 0; r < rows; r += 16) {
-          if (accumulate)
-            _tile_loadd(0, out + r * 16, 64);
-          else
-            _tile_zero(0);
-          for (index j = 0; j < cols; j += 32) {
-            _tile_loadd(4, a + r * stride + j, stride * 2);
-            _tile_loadd(6, b + j * 16, 64);
-            _tile_dpbf16ps(0, 4, 6);
-          }
-          _tile_stored(0, out + r * 16, 64);
-        }
+        for (index r = 0; r < rows; r += 64) tiles_product(a + r * stride, stride, std::min<index>(64, rows - r), b, cols, out + r * 16, accumulate);
         return;
       }
     }
@@ -146,28 +162,28 @@ struct attention_block {
       auto const* page = reinterpret_cast<T const*>(pages[static_cast<std::size_t>(base / tokens)]);
       product(page + layout.key_offset(head), layout.key_width(), tokens, queries, layout.key_width(), scores, false);
       index whole = shape.mask == attention_mask::causal ? shape.first + first / group + 1 : shape.keys;
-      f32x16 before = highest;
-      for (index j = 0; j < tokens; ++j) {
-        f32x16 s = f32x16::load(scores + j * 16) * scale;
-        if (base + j >= whole) {  // some lane may not see this key
-          alignas(64) float lanes[16];
-          s.store(lanes);
-          for (int l = 0; l < 16; ++l)
-            if (static_cast<float>(base + j) > last_key[l]) lanes[l] = -std::numeric_limits<float>::infinity();
-          s = f32x16::load(lanes);
-        }
-        s.store(scores + j * 16);
-        highest = max(highest, s);
+      f32x16 before = highest, totals(0.0f);
+      for (index j = std::max<index>(0, whole - base); j < tokens; ++j) {  // some lane may not see these keys
+        float* s = scores + j * 16;
+        for (int l = 0; l < 16; ++l)
+          if (static_cast<float>(base + j) > last_key[l]) s[l] = -std::numeric_limits<float>::infinity();
       }
-      f32x16 keep = exp(before - highest);
-      denominator = denominator * keep;
+      f32x16 top = f32x16::load(scores);
+      for (index j = 1; j < tokens; ++j) top = max(top, f32x16::load(scores + j * 16));
+      highest = max(highest, top * scale);
       for (index j = 0; j < tokens; j += 2) {
-        f32x16 p0 = exp(f32x16::load(scores + j * 16) - highest), p1 = exp(f32x16::load(scores + j * 16 + 16) - highest);
-        denominator = denominator + p0 + p1;
+        f32x16 p0 = exp_nonpositive(f32x16::load(scores + j * 16) * scale - highest);
+        f32x16 p1 = exp_nonpositive(f32x16::load(scores + j * 16 + 16) * scale - highest);
+        totals = totals + (p0 + p1);
         put_pair(p0, p1, j);
       }
-      for (index i = 0; i < layout.value_rows(); ++i)
-        (f32x16::load(sums + i * 16) * keep).store(sums + i * 16);
+      if (differs(before, highest)) {
+        f32x16 keep = exp_nonpositive(before - highest);
+        denominator = denominator * keep;
+        for (index i = 0; i < layout.value_rows(); ++i)
+          (f32x16::load(sums + i * 16) * keep).store(sums + i * 16);
+      }
+      denominator = denominator + totals;
       product(page + layout.value_offset(head), tokens, layout.value_rows(), weights, tokens, sums, true);
     }
     f32x16 inverse = f32x16(1.0f) / denominator, zero(0.0f);
@@ -201,12 +217,12 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
                std::span<std::byte* const> pages, mutable_view<float> out) {
   MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
   index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
-  // later blocks of a causal mask see more keys: hand out the long ones first
+  // a head's keys and values stay in the cache while its blocks pass; of a causal mask the longest block comes first
   parallel_ranges(blocks * layout.heads, grain_for(4 * layout.head_dim * shape.keys), [&](index begin, index end) {
     auto run = [&] {
       for (index i = begin; i < end; ++i) {
         detail::attention_block<T> block(layout, shape);
-        block.run(q, i % layout.heads, (blocks - 1 - i / layout.heads) * 16, total, pages, out);
+        block.run(q, i / blocks, (blocks - 1 - i % blocks) * 16, total, pages, out);
       }
     };
 #if MEDMO_AMX

@@ -69,7 +69,12 @@ inline f32x16 max(f32x16 const& a, f32x16 const& b) {
 /// a * b + c with one rounding where the machine has it.
 inline f32x16 fma(f32x16 const& a, f32x16 const& b, f32x16 const& c) {
   f32x16 r;
+#if defined(__AVX512F__)
+  // xsimd 8 has no fma for these registers: product, then sum, which a compiler may or may not fuse
+  r.part[0] = _mm512_fmadd_ps(a.part[0], b.part[0], c.part[0]);
+#else
   for (int i = 0; i < f32x16::count; ++i) r.part[i] = xsimd::fma(a.part[i], b.part[i], c.part[i]);
+#endif
   return r;
 }
 inline f32x16 exp(f32x16 const& a) {
@@ -80,6 +85,32 @@ inline f32x16 tanh(f32x16 const& a) {
 }
 inline f32x16 erf(f32x16 const& a) {
   return f32x16::map(a, [](auto x) { return xsimd::erf(x); });
+}
+
+/// exp(x) for x <= 0: within 2 units in the last place above -87, exactly 0 below (so also for -infinity).
+///   x = n ln 2 + r, |r| <= ln 2 / 2;  exp(x) = 2^n (1 + r + r^2 p(r)), p a polynomial of degree 4 (minimax, Cephes' expf)
+inline f32x16 exp_nonpositive(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) {
+    using batch = decltype(x);
+    batch low(-87.0f);
+    batch in = xsimd::max(x, low);
+    batch n = xsimd::nearbyint(in * batch(1.44269504088896341f));
+    batch r = xsimd::fma(n, batch(-0.693359375f), in);
+    r = xsimd::fma(n, batch(2.12194440e-4f), r);
+    batch p = xsimd::fma(batch(1.9875691500e-4f), r, batch(1.3981999507e-3f));
+    p = xsimd::fma(p, r, batch(8.3334519073e-3f));
+    p = xsimd::fma(p, r, batch(4.1665795894e-2f));
+    p = xsimd::fma(p, r, batch(1.6666665459e-1f));
+    p = xsimd::fma(p, r, batch(5.0000001201e-1f));
+    p = xsimd::fma(p, r * r, r) + batch(1.0f);
+    return xsimd::select(x < low, batch(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+  });
+}
+/// Do a and b differ in any lane?
+inline bool differs(f32x16 const& a, f32x16 const& b) {
+  for (int i = 0; i < f32x16::count; ++i)
+    if (xsimd::any(a.part[i] != b.part[i])) return true;
+  return false;
 }
 
 /// The one reduction tree: lanes i and i+8, then +4, +2, +1.
