@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "medmo/core/parallel.hpp"
+#include "medmo/core/patch_grid.hpp"
 #include "medmo/core/random.hpp"
 #include "medmo/core/tensor_source.hpp"
 #include "medmo/model/model.hpp"

@@ -1,0 +1,70 @@
+// Stepping within what `reserve` made room for allocates nothing: every door to the heap that C++ code has is counted.
+// The C doors (aligned_alloc of arena and cache) show in their capacities, which must not move.
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "../model/tiny_model.hpp"
+#include "medmo/generate/sampler.hpp"
+#include "medmo/generate/sequence.hpp"
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  size = (size + alignment - 1) / alignment * alignment;
+  if (void* p = std::aligned_alloc(alignment, size ? size : alignment)) return p;
+  throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t n) { return counted(n, 16); }
+void* operator new[](std::size_t n) { return counted(n, 16); }
+void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t n, std::nothrow_t const&) noexcept { return ++allocations, std::malloc(n); }
+void* operator new[](std::size_t n, std::nothrow_t const&) noexcept { return ++allocations, std::malloc(n); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+using medmo::index;
+
+TEST_CASE("allocation: drawing and appending a token allocates nothing") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16})
+    for (bool greedy : {true, false}) {
+      CAPTURE(std::string(medmo::name_of(type)));
+      CAPTURE(greedy);
+      auto m = tiny::random_model<tiny::seeing>(type);
+      medmo::sequence<tiny::seeing> s(m);
+      medmo::sampler draw({.greedy = greedy}, tiny::seeing::text.vocab, {tiny::seeing::tokens.image_pad});
+      s.reserve(300, 16);
+      s.append(tiny::random_ids(20), {}, 16);
+      s.append_token(1);  // OpenMP makes its threads at its first region
+      auto const room = s.memory().capacity();
+      long before = allocations;
+      index last = 0;
+      for (int i = 0; i < 200; ++i) {
+        auto id = draw.draw(s.logits());
+        s.append_token(last = id.value_or(0));
+      }
+      long after = allocations;
+      CHECK(after == before);
+      CHECK(s.memory().capacity() == room);
+      CHECK(s.length() == 221);
+    }
+  long before = allocations;
+  auto p = std::make_unique<int>(1);
+  CHECK(allocations == before + 1);  // the counter counts
+}
+
+}  // namespace
