@@ -25,7 +25,7 @@ struct ask_arguments {
   std::optional<std::uint64_t> seed;
   std::optional<float> temperature, top_p;
   std::optional<index> top_k;
-  index max_new_tokens = 512, chunk = 512, min_pixels = 0, max_pixels = 0;
+  index max_new_tokens = 512, chunk = 1024, min_pixels = 0, max_pixels = 0;
   int threads = 0;
 };
 

@@ -65,6 +65,7 @@ void init(init_arguments const& args) {
   sampling.pad_token_id = sampling.bos_token_id = C::tokens.endoftext;
   medmo::io::write_file(args.out + "/generation_config.json", medmo::io::generation_config_json(sampling));
   medmo::io::write_file(args.out + "/preprocessor_config.json", medmo::io::preprocessor_config_json({}));
+  medmo::io::write_file(args.out + "/video_preprocessor_config.json", medmo::io::video_preprocessor_config_json({}));
   medmo::write_config<C>(args.out, options.type);  // last: a folder with a config.json is complete
 }
 

@@ -57,6 +57,8 @@ pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode
   std::string const generation = folder + "/generation_config.json";
   if (std::filesystem::exists(generation)) {
     auto g = io::read_generation_config(generation);
+    if (g.repetition_penalty != 1.0)
+      MEDMO_THROW(errc::unsupported, generation + ": repetition_penalty", "1 (none)", std::to_string(g.repetition_penalty));
     p.sampling.greedy = !g.do_sample;
     p.sampling.temperature = static_cast<float>(g.temperature);
     p.sampling.top_p = static_cast<float>(g.top_p);

@@ -59,7 +59,7 @@ visual_features see_picture(model<C> const& m, view<float> const& patches, patch
 template <model_configuration C>
 class sequence {
  public:
-  static constexpr index default_chunk = 512;
+  static constexpr index default_chunk = 1024;
 
   explicit sequence(model<C> const& m)
       : model_(m),

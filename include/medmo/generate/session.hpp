@@ -45,7 +45,7 @@ struct ask_options {
   index max_new_tokens = 512;
   std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
   std::string system{};                        ///< before the first turn; ignored later
-  index prefill_chunk = 512;                   ///< tokens a step; changes time and memory, never the answer
+  index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
   index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
   /// Called with whole characters as they come; returning false stops.
   std::function<bool(std::string_view)> on_text{};

@@ -16,7 +16,7 @@ struct request_shape {
   std::span<patch_grid const> pictures{};
   index tokens = 0;         ///< prompt and answer
   index prompt_tokens = 0;
-  index chunk = 512;        ///< tokens of a prefill step
+  index chunk = 1024;       ///< tokens of a prefill step
   dtype weights = dtype::bf16;
   index threads = 1;
 };
