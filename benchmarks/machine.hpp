@@ -98,7 +98,11 @@ inline double bf16_tile_peak() {
 #endif
 }
 
-inline double bf16_peak() { return std::max({bf16_tile_peak(), bf16_dot_peak(), f32_peak()}); }
+/// The bf16 limit of this machine: tiles where there are any, else dot products.
+inline double bf16_peak() {
+  double tiles = bf16_tile_peak();
+  return tiles > 0 ? tiles : bf16_dot_peak();
+}
 
 /// Sequential reading of 1 GiB on all threads, bytes/s.
 inline double read_bandwidth() {

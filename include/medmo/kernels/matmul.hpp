@@ -51,14 +51,18 @@ void dot_block(T const* x, index x_stride, index t_rows, product const& p, index
     dot_tile<r, c>(x + t * x_stride, x_stride, p.w.row<T>(o), k, k, tile, C);
     for (index i = 0; i < r; ++i) emit(p, t + i, o, tile + i * C, c);
   };
-  index o = first;
-  for (; o + C <= last; o += C) {
-    index t = 0;
-    for (; t + R <= t_rows; t += R) one.template operator()<R, C>(t, o);
-    for (; t < t_rows; ++t) one.template operator()<1, C>(t, o);
+  // rows of x that stay in the second-level cache while this piece of weights passes by
+  index together = std::max<index>(R, (256 * 1024) / (k * static_cast<index>(sizeof(T))) / R * R);
+  for (index t0 = 0; t0 < t_rows; t0 += together) {
+    index t1 = std::min(t_rows, t0 + together), o = first;
+    for (; o + C <= last; o += C) {
+      index t = t0;
+      for (; t + R <= t1; t += R) one.template operator()<R, C>(t, o);
+      for (; t < t1; ++t) one.template operator()<1, C>(t, o);
+    }
+    for (; o < last; ++o)
+      for (index t = t0; t < t1; ++t) one.template operator()<1, 1>(t, o);
   }
-  for (; o < last; ++o)
-    for (index t = 0; t < t_rows; ++t) one.template operator()<1, 1>(t, o);
 }
 }  // namespace detail
 
@@ -113,8 +117,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   };
   // pieces worth a thread, in whole multiples of the tile
   auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
+  // the same, and as many weights as fit the cache beside the activations
+  auto dots = [&](index size) { return std::max(worth(40), std::clamp<index>(512 * 1024 / (k * size) / 40, 1, 8) * 40); };
   if (type == dtype::f32) {
-    return for_pieces(worth(40), [&](product const& p, index first, index last) {
+    return for_pieces(dots(4), [&](product const& p, index first, index last) {
       detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
     });
   }
@@ -156,7 +162,7 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   parallel_ranges(t_rows, grain_for(k), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k);
   });
-  for_pieces(worth(40), [&](product const& p, index first, index last) {
+  for_pieces(dots(2), [&](product const& p, index first, index last) {
     detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
   });
 }

@@ -115,11 +115,19 @@ inline bool differs(f32x16 const& a, f32x16 const& b) {
 
 /// The one reduction tree: lanes i and i+8, then +4, +2, +1.
 inline float sum(f32x16 const& a) {
+#if defined(__AVX512F__)
+  auto high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.part[0]), 1));
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.part[0]), high);
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
   alignas(64) float s[16];
   a.store(s);
   for (int half = 8; half > 0; half /= 2)
     for (int i = 0; i < half; ++i) s[i] += s[i + half];
   return s[0];
+#endif
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
