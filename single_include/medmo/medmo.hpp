@@ -645,11 +645,19 @@ inline bool differs(f32x16 const& a, f32x16 const& b) {
 
 /// The one reduction tree: lanes i and i+8, then +4, +2, +1.
 inline float sum(f32x16 const& a) {
+#if defined(__AVX512F__)
+  auto high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.part[0]), 1));
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.part[0]), high);
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
   alignas(64) float s[16];
   a.store(s);
   for (int half = 8; half > 0; half /= 2)
     for (int i = 0; i < half; ++i) s[i] += s[i + half];
   return s[0];
+#endif
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
@@ -1603,14 +1611,18 @@ void dot_block(T const* x, index x_stride, index t_rows, product const& p, index
     dot_tile<r, c>(x + t * x_stride, x_stride, p.w.row<T>(o), k, k, tile, C);
     for (index i = 0; i < r; ++i) emit(p, t + i, o, tile + i * C, c);
   };
-  index o = first;
-  for (; o + C <= last; o += C) {
-    index t = 0;
-    for (; t + R <= t_rows; t += R) one.template operator()<R, C>(t, o);
-    for (; t < t_rows; ++t) one.template operator()<1, C>(t, o);
+  // rows of x that stay in the second-level cache while this piece of weights passes by
+  index together = std::max<index>(R, (256 * 1024) / (k * static_cast<index>(sizeof(T))) / R * R);
+  for (index t0 = 0; t0 < t_rows; t0 += together) {
+    index t1 = std::min(t_rows, t0 + together), o = first;
+    for (; o + C <= last; o += C) {
+      index t = t0;
+      for (; t + R <= t1; t += R) one.template operator()<R, C>(t, o);
+      for (; t < t1; ++t) one.template operator()<1, C>(t, o);
+    }
+    for (; o < last; ++o)
+      for (index t = t0; t < t1; ++t) one.template operator()<1, 1>(t, o);
   }
-  for (; o < last; ++o)
-    for (index t = 0; t < t_rows; ++t) one.template operator()<1, 1>(t, o);
 }
 }  // namespace detail
 
@@ -1665,8 +1677,10 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   };
   // pieces worth a thread, in whole multiples of the tile
   auto worth = [&](index tile) { return (grain_for(t_rows * k / 16) + tile - 1) / tile * tile; };
+  // the same, and as many weights as fit the cache beside the activations
+  auto dots = [&](index size) { return std::max(worth(40), std::clamp<index>(512 * 1024 / (k * size) / 40, 1, 8) * 40); };
   if (type == dtype::f32) {
-    return for_pieces(worth(40), [&](product const& p, index first, index last) {
+    return for_pieces(dots(4), [&](product const& p, index first, index last) {
       detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
     });
   }
@@ -1708,7 +1722,7 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   parallel_ranges(t_rows, grain_for(k), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k);
   });
-  for_pieces(worth(40), [&](product const& p, index first, index last) {
+  for_pieces(dots(2), [&](product const& p, index first, index last) {
     detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
   });
 }
@@ -8924,7 +8938,7 @@ struct request_shape {
   std::span<patch_grid const> pictures{};
   index tokens = 0;         ///< prompt and answer
   index prompt_tokens = 0;
-  index chunk = 512;        ///< tokens of a prefill step
+  index chunk = 1024;       ///< tokens of a prefill step
   dtype weights = dtype::bf16;
   index threads = 1;
 };
@@ -9461,7 +9475,7 @@ visual_features see_picture(model<C> const& m, view<float> const& patches, patch
 template <model_configuration C>
 class sequence {
  public:
-  static constexpr index default_chunk = 512;
+  static constexpr index default_chunk = 1024;
 
   explicit sequence(model<C> const& m)
       : model_(m),
@@ -9674,7 +9688,7 @@ struct ask_options {
   index max_new_tokens = 512;
   std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
   std::string system{};                        ///< before the first turn; ignored later
-  index prefill_chunk = 512;                   ///< tokens a step; changes time and memory, never the answer
+  index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
   index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
   /// Called with whole characters as they come; returning false stops.
   std::function<bool(std::string_view)> on_text{};
@@ -10092,6 +10106,8 @@ pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode
   std::string const generation = folder + "/generation_config.json";
   if (std::filesystem::exists(generation)) {
     auto g = io::read_generation_config(generation);
+    if (g.repetition_penalty != 1.0)
+      MEDMO_THROW(errc::unsupported, generation + ": repetition_penalty", "1 (none)", std::to_string(g.repetition_penalty));
     p.sampling.greedy = !g.do_sample;
     p.sampling.temperature = static_cast<float>(g.temperature);
     p.sampling.top_p = static_cast<float>(g.top_p);
