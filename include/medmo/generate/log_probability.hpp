@@ -1,0 +1,86 @@
+// Log-probabilities of tokens from a row of logits: of one token, and of the most probable ones. They are the model's own,
+// of the logits as given; what a sampler does to them afterwards (temperature, penalties) is no part of it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../kernels/simd.hpp"
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A token and the natural logarithm of its probability.
+struct token_probability {
+  index id = 0;
+  double log_probability = 0;
+};
+
+/// The logarithm of the sum of exponentials of the logits [V].
+///   m + ln sum_i exp(l_i - m),  m the greatest logit
+/// Exponentials in f32 (within 2 units in the last place), summed in f32 over 1024 at a time and in f64 over those: within
+/// 1e-6 of the exact value. -infinity counts as nothing; all -infinity gives -infinity. No logit may be NaN or +infinity.
+/// Allocates nothing.
+inline double log_sum_exp(std::span<float const> logits) {
+  using kernels::f32x16;
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
+  auto const n = static_cast<index>(logits.size());
+  f32x16 best(lowest);
+  index i = 0;
+  for (; i + 16 <= n; i += 16) best = max(best, f32x16::load(logits.data() + i));
+  best = max(best, f32x16::load_first(logits.data() + i, n - i, lowest));
+  float lanes[16];
+  best.store(lanes);
+  float const greatest = *std::max_element(lanes, lanes + 16);
+  if (greatest == lowest) return static_cast<double>(lowest);
+  f32x16 const shift(greatest);
+  double total = 0;
+  for (i = 0; i < n;) {
+    index const end = std::min(n, i + 1024);
+    f32x16 part(0.0f);
+    for (; i + 16 <= end; i += 16) part = part + exp_nonpositive(f32x16::load(logits.data() + i) - shift);
+    if (i < end) {
+      part = part + exp_nonpositive(f32x16::load_first(logits.data() + i, end - i, lowest) - shift);
+      i = end;
+    }
+    total += static_cast<double>(sum(part));
+  }
+  return static_cast<double>(greatest) + std::log(total);
+}
+
+/// ln p(id) = l_id - log_sum_exp(l). At most 0 but for rounding; -infinity for a token that is ruled out.
+inline double log_probability(std::span<float const> logits, index id) {
+  MEDMO_ASSERT(id >= 0 && static_cast<std::size_t>(id) < logits.size());
+  return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
+}
+
+/// The `count` most probable tokens into `out`, the most probable first, the lower id first among equals; tokens of
+/// -infinity are left out. Allocates nothing if `out` has room for count + 1.
+inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
+  out.clear();
+  if (count <= 0) return;
+  auto const most = static_cast<std::size_t>(count);
+  // a heap of the best so far, the worst of them in front; until the end it holds logits
+  auto before = [](token_probability const& a, token_probability const& b) {
+    return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.id < b.id;
+  };
+  float least = -std::numeric_limits<float>::infinity();  // later tokens must beat it
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > least)) continue;
+    out.push_back({static_cast<index>(i), static_cast<double>(logits[i])});
+    std::push_heap(out.begin(), out.end(), before);
+    if (out.size() > most) {
+      std::pop_heap(out.begin(), out.end(), before);
+      out.pop_back();
+    }
+    if (out.size() == most) least = static_cast<float>(out.front().log_probability);
+  }
+  std::sort_heap(out.begin(), out.end(), before);
+  double const total = log_sum_exp(logits);
+  for (auto& t : out) t.log_probability -= total;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
