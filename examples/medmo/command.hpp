@@ -33,7 +33,7 @@ void for_matching(configuration_list<C...>, std::string const& path, medmo::io::
   std::string names;
   bool found = false;
   auto attempt = [&]<class One>(std::type_identity<One> type) {
-    names += (names.empty() ? "" : ", ") + std::string(One::name);
+    names += (names.empty() ? "" : ", ") + std::string(medmo::configuration_name<One>);
     if (!found && medmo::matches_config<One>(file)) {
       found = true;
       f(type);
@@ -57,8 +57,8 @@ void with_named(std::string const& name, F&& f) {
   auto each = [&]<class... C>(configuration_list<C...>) {
     std::string names;
     bool found = false;
-    ((names += (names.empty() ? "" : ", ") + std::string(C::name),
-      C::name == name ? (found = true, f(std::type_identity<C>{})) : void()), ...);
+    ((names += (names.empty() ? "" : ", ") + std::string(medmo::configuration_name<C>),
+      medmo::configuration_name<C> == name ? (found = true, f(std::type_identity<C>{})) : void()), ...);
     if (!found) MEDMO_THROW(medmo::errc::bad_argument, "--config", "one of " + names, "\"" + name + "\"");
   };
   each(configurations{});

@@ -61,8 +61,8 @@ void init(init_arguments const& args) {
   sampling.temperature = 0.7;
   sampling.top_p = 0.8;
   sampling.top_k = 20;
-  sampling.eos_token_ids = {C::tokens.im_end, C::tokens.endoftext};
-  sampling.pad_token_id = sampling.bos_token_id = C::tokens.endoftext;
+  sampling.eos_token_ids = {medmo::tokens_of<C>.im_end, medmo::tokens_of<C>.endoftext};
+  sampling.pad_token_id = sampling.bos_token_id = medmo::tokens_of<C>.endoftext;
   medmo::io::write_file(args.out + "/generation_config.json", medmo::io::generation_config_json(sampling));
   medmo::io::write_file(args.out + "/preprocessor_config.json", medmo::io::preprocessor_config_json({}));
   medmo::io::write_file(args.out + "/video_preprocessor_config.json", medmo::io::video_preprocessor_config_json({}));

@@ -80,7 +80,7 @@ void inspect(inspect_arguments const& args) {
   auto plan = medmo::plan_request<C>({.pictures = grids, .tokens = prompt + args.max_new_tokens, .prompt_tokens = prompt,
                                       .weights = model.compute(), .threads = medmo::thread_count()});
   nlohmann::ordered_json report{
-      {"configuration", C::name}, {"tensors", source->names().size()}, {"parameters", parameters}, {"compute", medmo::name_of(model.compute())}};
+      {"configuration", medmo::configuration_name<C>}, {"tensors", source->names().size()}, {"parameters", parameters}, {"compute", medmo::name_of(model.compute())}};
   for (auto const& [type, sizes] : by_type) report["stored"][type] = {{"tensors", sizes.first}, {"bytes", sizes.second}};
   report["plan"] = {{"image", {args.width, args.height}}, {"image_tokens", picture_tokens}, {"prompt_tokens", prompt},
                     {"max_new_tokens", args.max_new_tokens}, {"weights_bytes", plan.weights}, {"cache_bytes", plan.cache},
@@ -91,7 +91,7 @@ void inspect(inspect_arguments const& args) {
     std::puts(report.dump(2).c_str());
     return;
   }
-  std::printf("%s: %zu tensors, %.3f billion parameters, computed in %s\n", std::string(C::name).c_str(), source->names().size(),
+  std::printf("%s: %zu tensors, %.3f billion parameters, computed in %s\n", std::string(medmo::configuration_name<C>).c_str(), source->names().size(),
               static_cast<double>(parameters) / 1e9, std::string(medmo::name_of(model.compute())).c_str());
   auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   std::printf("one %lld x %lld picture (%lld tokens), %lld tokens of prompt, up to %lld of answer:\n",

@@ -48,7 +48,7 @@ void trace(trace_arguments const& args) {
     tensors.push_back(tensor("image_grid_thw", medmo::dtype::i64, {static_cast<index>(traced.grids.size()), 3}, grids.data()));
   for (auto const& [name, rows] : traced.stages)
     tensors.push_back(tensor(name, medmo::dtype::f32, {rows.rows(), rows.cols()}, rows.data()));
-  medmo::io::write_safetensors(args.out, tensors, {{"configuration", std::string(C::name)}});
+  medmo::io::write_safetensors(args.out, tensors, {{"configuration", std::string(medmo::configuration_name<C>)}});
   std::printf("%zu tensors of %lld tokens in %s\n", tensors.size(), static_cast<long long>(n), args.out.c_str());
 }
 

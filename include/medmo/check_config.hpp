@@ -85,7 +85,7 @@ void compare_text(config_comparison& c) {
 template <vision_language_configuration C>
 void compare_vision(config_comparison& c) {
   constexpr vision_config e = C::vision;
-  constexpr token_config t = C::tokens;
+  constexpr token_config t = tokens_of<C>;
   if (!c.file.vision) return c.note("vision_config", "an object", "none");
   auto const& f = *c.file.vision;
   std::string p = "vision_config.";
@@ -129,7 +129,7 @@ bool matches_config(io::model_config_file const& file) {
 template <model_configuration C>
 void check_config(io::model_config_file const& file) {
   if (auto d = compare_config<C>(file))
-    MEDMO_THROW(errc::bad_config, file.path + ": " + d->field, d->expected + " (" + std::string(C::name) + ")", d->found);
+    MEDMO_THROW(errc::bad_config, file.path + ": " + d->field, d->expected + " (" + std::string(configuration_name<C>) + ")", d->found);
 }
 
 }  // namespace medmo::inline MEDMO_ABI

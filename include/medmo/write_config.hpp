@@ -42,8 +42,8 @@ nlohmann::ordered_json text_config_json(std::string const& torch_dtype) {
                               {"initializer_range", 0.02},
                               {"use_cache", true},
                               {"tie_word_embeddings", t.tied_head},
-                              {"bos_token_id", C::tokens.endoftext},
-                              {"eos_token_id", C::tokens.im_end},
+                              {"bos_token_id", tokens_of<C>.endoftext},
+                              {"eos_token_id", tokens_of<C>.im_end},
                               {"dtype", torch_dtype},
                               {"rope_theta", t.rope_theta}};
   if (t.rope == rope_kind::interleaved_mrope) {
@@ -76,10 +76,10 @@ std::string config_json(dtype type) {
          {"dtype", torch_dtype},
          {"torch_dtype", torch_dtype},
          {"tie_word_embeddings", t.tied_head},
-         {"image_token_id", C::tokens.image_pad},
-         {"video_token_id", C::tokens.video_pad},
-         {"vision_start_token_id", C::tokens.vision_start},
-         {"vision_end_token_id", C::tokens.vision_end}};
+         {"image_token_id", tokens_of<C>.image_pad},
+         {"video_token_id", tokens_of<C>.video_pad},
+         {"vision_start_token_id", tokens_of<C>.vision_start},
+         {"vision_end_token_id", tokens_of<C>.vision_end}};
     j["text_config"] = text;
     j["vision_config"] = {{"model_type", "qwen3_vl_vision"},
                           {"depth", v.depth},

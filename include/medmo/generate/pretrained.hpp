@@ -15,7 +15,7 @@ namespace detail {
 /// C::vocabulary, or Qwen's vocabulary cut to what the configuration's token ids say.
 template <class C>
 struct vocabulary_of {
-  using type = text::qwen_vocabulary<C::tokens.endoftext, C::text.vocab>;
+  using type = text::qwen_vocabulary<tokens_of<C>.endoftext, C::text.vocab>;
 };
 template <class C>
   requires requires { typename C::vocabulary; }
@@ -35,7 +35,7 @@ struct pretrained {
   text::tokenizer<vocabulary_of<C>> tokenizer;
   vision::preprocess_options pictures{};
   sampling_options sampling{};        ///< of the model's generation_config
-  std::vector<index> end_ids{C::tokens.im_end, C::tokens.endoftext};
+  std::vector<index> end_ids{tokens_of<C>.im_end, tokens_of<C>.endoftext};
 };
 
 }  // namespace medmo::inline MEDMO_ABI

@@ -145,7 +145,7 @@ class sequence {
     for (auto const* p : pictures) grids.push_back(p->grid);
     index merge = 1;
     if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
-    return append_positions(ids, grids, merge, C::tokens, next_position_, positions);
+    return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
   }
 
   /// Where the rows of the pictures, one after the other, go among these tokens.
@@ -155,7 +155,7 @@ class sequence {
     if (pictures.empty()) return runs;
     index row = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != C::tokens.image_pad && ids[i] != C::tokens.video_pad) continue;
+      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
       auto at = static_cast<index>(i);
       if (!runs.empty() && runs.back().token_row + runs.back().count == at)
         ++runs.back().count;

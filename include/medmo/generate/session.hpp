@@ -152,7 +152,7 @@ class session {
         turn.content.push_back(text::image_part{patches.tokens});
       }
     } else if (!pictures.empty()) {
-      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(C::name) + " reads text only",
+      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
                   std::to_string(pictures.size()));
     }
     turn.content.push_back(text::text_part{std::string(prompt)});
@@ -183,7 +183,7 @@ class session {
   }
 
   void generate(answer& out, ask_options const& options) {
-    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {C::tokens.image_pad, C::tokens.video_pad});
+    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {tokens_of<C>.image_pad, tokens_of<C>.video_pad});
     text::streaming_decoder decoder(model_.tokenizer);
     out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
     auto emit = [&](std::string const& piece) {

@@ -38,7 +38,7 @@ traced_prompt trace(pretrained<C> const& p, std::vector<image> const& pictures, 
       turn.content.push_back(text::image_part{patches.tokens});
     }
   } else if (!pictures.empty()) {
-    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(C::name) + " reads text only",
+    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
                 std::to_string(pictures.size()));
   }
   turn.content.push_back(text::text_part{std::string(prompt)});

@@ -18,7 +18,7 @@ struct checked_text_configuration {
                     t.mrope_section[0] + t.mrope_section[1] + t.mrope_section[2] == t.head_dim / 2,
                 "medmo: text.mrope_section must sum to head_dim / 2");
   static_assert(t.rms_norm_eps > 0 && t.rope_theta > 1, "medmo: text.rms_norm_eps and rope_theta must be positive");
-  static_assert(C::tokens.im_end < t.vocab && C::tokens.endoftext < t.vocab,
+  static_assert(tokens_of<C>.im_end < t.vocab && tokens_of<C>.endoftext < t.vocab,
                 "medmo: tokens must lie inside text.vocab");
   static constexpr bool ok = true;
 };
@@ -40,8 +40,8 @@ struct checked_vision_configuration {
   static_assert(static_cast<index>(v.deepstack.size()) <= C::text.layers,
                 "medmo: vision.deepstack feeds the first decoder layers, so it cannot be longer than text.layers");
   static_assert(v.channels == 3, "medmo: vision.channels must be 3");
-  static_assert(C::tokens.image_pad < C::text.vocab && C::tokens.vision_end < C::text.vocab &&
-                    C::tokens.video_pad < C::text.vocab,
+  static_assert(tokens_of<C>.image_pad < C::text.vocab && tokens_of<C>.vision_end < C::text.vocab &&
+                    tokens_of<C>.video_pad < C::text.vocab,
                 "medmo: vision tokens must lie inside text.vocab");
   static constexpr bool ok = true;
 };

@@ -1,7 +1,6 @@
 // Configurations: types that hold constexpr values. They name the model in every error message and symbol.
-//   struct my_vlm { static constexpr text_config text = ...; static constexpr vision_config vision = ...;
-//                   static constexpr token_config tokens{}; };
-// A configuration without `vision` is a text-only decoder. Values: Qwen3-VL-4B/8B-Instruct's config.json.
+//   struct my_vlm { static constexpr text_config text = ...; static constexpr vision_config vision = ...; };
+// A configuration without `vision` is a text-only decoder; `tokens` and `name` may be given too. Values: Qwen3-VL-4B/8B-Instruct's config.json.
 #pragma once
 
 #include <array>
@@ -83,11 +82,11 @@ struct token_config {
   index image_pad = 151655, video_pad = 151656;
 };
 
+/// What a type must have to be a configuration: `text`. `vision`, `tokens` (default: Qwen's) and `name` (default: the
+/// type's own) are optional.
 template <class C>
 concept text_configuration = requires {
   { C::text } -> std::convertible_to<text_config const&>;
-  { C::tokens } -> std::convertible_to<token_config const&>;
-  { C::name } -> std::convertible_to<std::string_view>;
 };
 template <class C>
 concept vision_language_configuration = text_configuration<C> && requires {
@@ -95,6 +94,34 @@ concept vision_language_configuration = text_configuration<C> && requires {
 };
 template <class C>
 concept model_configuration = text_configuration<C>;
+
+/// C::tokens, or the ids of Qwen's vocabulary.
+template <text_configuration C>
+inline constexpr token_config tokens_of = [] {
+  if constexpr (requires { C::tokens; })
+    return token_config(C::tokens);
+  else
+    return token_config{};
+}();
+
+namespace detail {
+/// The name of T as the compiler spells it.
+template <class T>
+constexpr std::string_view type_name() {
+  std::string_view s = __PRETTY_FUNCTION__;  // "... [with T = my_vlm; ...]" or "... [T = my_vlm]"
+  s.remove_prefix(s.find("T = ") + 4);
+  return s.substr(0, s.find_first_of(";]"));
+}
+}  // namespace detail
+
+/// C::name, or the name of the type.
+template <text_configuration C>
+inline constexpr std::string_view configuration_name = [] {
+  if constexpr (requires { C::name; })
+    return std::string_view(C::name);
+  else
+    return detail::type_name<C>();
+}();
 
 struct medmo_4b {
   static constexpr std::string_view name = "medmo_4b";

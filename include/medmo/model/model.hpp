@@ -147,7 +147,7 @@ class weight_loader {
         unused.push_back(name);
     }
     if (!unused.empty())
-      MEDMO_THROW(errc::unused_tensor, where_, "no tensors beyond those of " + std::string(C::name), listed(unused));
+      MEDMO_THROW(errc::unused_tensor, where_, "no tensors beyond those of " + std::string(configuration_name<C>), listed(unused));
   }
 
   Source const& source_;
