@@ -57,12 +57,11 @@ pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode
   std::string const generation = folder + "/generation_config.json";
   if (std::filesystem::exists(generation)) {
     auto g = io::read_generation_config(generation);
-    if (g.repetition_penalty != 1.0)
-      MEDMO_THROW(errc::unsupported, generation + ": repetition_penalty", "1 (none)", std::to_string(g.repetition_penalty));
     p.sampling.greedy = !g.do_sample;
     p.sampling.temperature = static_cast<float>(g.temperature);
     p.sampling.top_p = static_cast<float>(g.top_p);
     p.sampling.top_k = g.top_k;
+    p.sampling.repetition_penalty = static_cast<float>(g.repetition_penalty);
     if (!g.eos_token_ids.empty()) p.end_ids = g.eos_token_ids;
     for (index id : p.end_ids)
       if (id < 0 || id >= C::text.vocab)

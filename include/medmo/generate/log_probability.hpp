@@ -58,8 +58,8 @@ inline double log_probability(std::span<float const> logits, index id) {
 }
 
 /// The `count` most probable tokens into `out`, the most probable first, the lower id first among equals; tokens of
-/// -infinity are left out. Allocates nothing if `out` has room for count + 1.
-inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
+/// -infinity are left out. `log_sum` is log_sum_exp(logits). Allocates nothing if `out` has room for count + 1.
+inline void most_probable(std::span<float const> logits, index count, double log_sum, std::vector<token_probability>& out) {
   out.clear();
   if (count <= 0) return;
   auto const most = static_cast<std::size_t>(count);
@@ -79,8 +79,12 @@ inline void most_probable(std::span<float const> logits, index count, std::vecto
     if (out.size() == most) least = static_cast<float>(out.front().log_probability);
   }
   std::sort_heap(out.begin(), out.end(), before);
-  double const total = log_sum_exp(logits);
-  for (auto& t : out) t.log_probability -= total;
+  for (auto& t : out) t.log_probability -= log_sum;
+}
+
+/// The same where nobody knows the sum yet.
+inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
+  most_probable(logits, count, log_sum_exp(logits), out);
 }
 
 }  // namespace medmo::inline MEDMO_ABI

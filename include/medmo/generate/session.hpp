@@ -18,6 +18,8 @@
 #include "../text/grounding.hpp"
 #include "../text/streaming_decoder.hpp"
 #include "../vision/preprocess.hpp"
+#include "box_confidence.hpp"
+#include "box_constraint.hpp"
 #include "pretrained.hpp"
 #include "sampler.hpp"
 #include "sequence.hpp"
@@ -47,6 +49,7 @@ struct ask_options {
   std::string system{};                        ///< before the first turn; ignored later
   index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
   index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
+  box_options boxes{};                         ///< off: nothing is constrained
   /// Called with whole characters as they come; returning false stops.
   std::function<bool(std::string_view)> on_text{};
 };
@@ -58,6 +61,7 @@ struct timings {
 struct answer {
   std::string text;
   std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
+  std::vector<double> token_logprobs;  ///< ln p of each, of the model's own distribution: no temperature, no constraint
   std::vector<detection> detections;   ///< boxes on the last picture of the conversation
   std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
@@ -82,6 +86,7 @@ class session {
     if (options.max_new_tokens < 0 || options.prefill_chunk < 1)
       MEDMO_THROW(errc::bad_argument, "ask", "max_new_tokens >= 0 and prefill_chunk >= 1",
                   std::to_string(options.max_new_tokens) + " and " + std::to_string(options.prefill_chunk));
+    if (options.boxes.mode != box_mode::off) check(options.boxes);
     answer out;
     turn_guard guard(*this);
     auto start = clock::now();
@@ -99,10 +104,11 @@ class session {
     out.time.prefill_ms = since(start);
 
     start = clock::now();
-    generate(out, options);
+    box_evidence evidence(model_.tokenizer);
+    generate(out, options, evidence);
     out.time.decode_ms = since(start);
     messages_.push_back({text::chat_role::assistant, {text::ids_part{out.tokens}}, {}});
-    read_boxes(out);
+    read_boxes(out, evidence);
     guard.keep();
     return out;
   }
@@ -182,18 +188,28 @@ class session {
     return static_cast<index>(same);
   }
 
-  void generate(answer& out, ask_options const& options) {
+  void generate(answer& out, ask_options const& options, box_evidence& evidence) {
     sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {tokens_of<C>.image_pad, tokens_of<C>.video_pad});
+    draw.see(sequence_.ids());
     text::streaming_decoder decoder(model_.tokenizer);
     out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
     auto emit = [&](std::string const& piece) {
       out.text += piece;
       return !options.on_text || piece.empty() || options.on_text(piece);
     };
+    std::optional<box_constraint> constraint;
+    if (options.boxes.mode != box_mode::off) {
+      if (!box_tokens_) box_tokens_ = std::make_unique<box_vocabulary>(model_.tokenizer, C::text.vocab);
+      constraint.emplace(*box_tokens_, options.boxes, model_.end_ids);
+    }
+    evidence.reserve(options.max_new_tokens);
     out.stopped = stop_reason::length;
     for (index i = 0; i < options.max_new_tokens; ++i) {
       if (i > 0) sequence_.append_token(out.tokens.back());
-      auto id = draw.draw(sequence_.logits());
+      auto logits = sequence_.logits();
+      evidence.see(logits);
+      if (constraint) constraint->mask(logits, options.max_new_tokens - i);
+      auto id = draw.draw(logits);
       if (!id) {
         out.stopped = stop_reason::not_finite;
         break;
@@ -203,7 +219,10 @@ class session {
         break;
       }
       out.tokens.push_back(*id);
-      if (!emit(decoder.push(*id))) {
+      if (constraint) constraint->accept(*id);
+      bool const wanted = emit(decoder.push(*id));
+      evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], out.text.size());
+      if (!wanted) {
         out.stopped = stop_reason::cancelled;
         break;
       }
@@ -211,19 +230,22 @@ class session {
     emit(decoder.finish());
   }
 
-  void read_boxes(answer& out) const {
+  void read_boxes(answer& out, box_evidence const& evidence) const {
+    out.token_logprobs = evidence.log_probabilities();
     auto parsed = text::parse_grounding(out.text);
     for (auto const& d : parsed.dropped)
       out.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
     if (pictures_.empty()) return;
     auto const& picture = pictures_.back();
-    for (auto& b : parsed.boxes)
-      out.detections.push_back({std::move(b.label), b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
-                                static_cast<index>(pictures_.size()) - 1, std::nullopt});
+    for (auto const& b : parsed.boxes)
+      out.detections.push_back({b.label, b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
+                                static_cast<index>(pictures_.size()) - 1, evidence.score(out.text, b),
+                                evidence.coordinates(out.text, b)});
   }
 
   pretrained<C> const& model_;
   medmo::sequence<C> sequence_;
+  std::unique_ptr<box_vocabulary const> box_tokens_;  // made when first asked for
   std::vector<text::message> messages_;
   std::vector<seen_picture> pictures_;
 };

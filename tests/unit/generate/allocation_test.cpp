@@ -46,9 +46,16 @@ TEST_CASE("allocation: drawing and appending a token allocates nothing") {
       CAPTURE(greedy);
       auto m = tiny::random_model<tiny::seeing>(type);
       medmo::sequence<tiny::seeing> s(m);
-      medmo::sampler draw({.greedy = greedy}, tiny::seeing::text.vocab, {tiny::seeing::tokens.image_pad});
+      medmo::sampler draw({.greedy = greedy,
+                           .min_p = 0.01f,
+                           .repetition_penalty = 1.1f,
+                           .presence_penalty = 0.5f,
+                           .bias = {{3, 1.0f}},
+                           .log_probabilities = 5},
+                          tiny::seeing::text.vocab, {tiny::seeing::tokens.image_pad});
       s.reserve(300, 16);
       s.append(tiny::random_ids(20), {}, 16);
+      draw.see(s.ids());
       s.append_token(1);  // OpenMP makes its threads at its first region
       auto const room = s.memory().capacity();
       long before = allocations;

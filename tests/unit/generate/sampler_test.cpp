@@ -114,6 +114,69 @@ TEST_CASE("sampler: the sets and the shares are those of the definition") {
   }
 }
 
+TEST_CASE("sampler: penalties, by hand") {
+  using list = std::vector<index>;
+  auto greedy = [](std::vector<float> const& logits, sampling_options o, list const& prompt, int draws) {
+    sampler s(o, static_cast<index>(logits.size()), {});
+    s.see(prompt);
+    list out;
+    for (int i = 0; i < draws; ++i) {
+      auto now = logits;
+      out.push_back(s.draw(now).value());
+      CHECK(now == logits);
+    }
+    return out;
+  };
+  // 3 / 2 = 1.5 < 2; then 2 / 2 = 1 < 1.5; penalties do not add up
+  CHECK(greedy({3, 2, -1}, {.repetition_penalty = 2.0f}, {}, 4) == list{0, 1, 0, 0});
+  CHECK(greedy({3, 2, -1}, {.repetition_penalty = 2.0f}, {0}, 2) == list{1, 0});
+  CHECK(greedy({-1, -1.5f}, {.repetition_penalty = 2.0f}, {0}, 1) == list{1});       // negative logits are multiplied
+  CHECK(greedy({0, -0.1f}, {.repetition_penalty = 4.0f}, {0}, 1) == list{0});
+  CHECK(greedy({3, 2.5f, 1}, {.presence_penalty = 1.0f}, {0, 0}, 4) == list{0, 1, 0, 0});  // the prompt does not count
+  CHECK(greedy({3, 2.5f, 1}, {.presence_penalty = 9.0f}, {}, 3) == list{0, 1, 2});
+  CHECK(greedy({1, 2}, {.presence_penalty = -1.0f}, {}, 2) == list{1, 1});
+  CHECK(greedy({1, 2, 3}, {.bias = {{0, 2.5f}}}, {}, 1) == list{0});
+  CHECK(greedy({1, 2, 3}, {.bias = {{2, -inf}, {1, -inf}}}, {}, 2) == list{0, 0});
+  CHECK(greedy({1, 2, 3}, {.bias = {{0, 1.0f}, {0, 1.5f}}}, {}, 1) == list{0});      // twice the same id: both count
+}
+
+TEST_CASE("sampler: greatest temperatures and least ones") {
+  for (float t : {1e-38f, 1e-30f, 1e-3f}) {
+    CHECK(draw_once({-3, -1, -2}, {.greedy = false, .temperature = t}) == 1);
+    CHECK(draw_once({1, 300, 2}, {.greedy = false, .temperature = t, .top_k = 0, .top_p = 1.0f}) == 1);
+  }
+  CHECK(draw_once({1, 3e38f, 2}, {.greedy = false, .temperature = 0.5f}) == 1);
+  CHECK(draw_once({1, 300, 2}, {.greedy = false, .temperature = 3e38f}).has_value());
+}
+
+TEST_CASE("sampler: options that mean nothing are refused") {
+  using o = sampling_options;
+  struct bad { char const* name; o options; };
+  std::vector<bad> cases{
+      {"temperature", {.greedy = false, .temperature = 0.0f}}, {"temperature", {.greedy = false, .temperature = -1.0f}},
+      {"temperature", {.greedy = false, .temperature = nan}},  {"temperature", {.greedy = false, .temperature = inf}},
+      {"top_k", {.greedy = false, .top_k = -1}},               {"top_p", {.greedy = false, .top_p = -0.1f}},
+      {"top_p", {.greedy = false, .top_p = 1.1f}},             {"top_p", {.greedy = false, .top_p = nan}},
+      {"min_p", {.greedy = false, .min_p = -0.1f}},            {"min_p", {.greedy = false, .min_p = 2.0f}},
+      {"min_p", {.greedy = false, .min_p = nan}},              {"repetition_penalty", {.repetition_penalty = 0.0f}},
+      {"repetition_penalty", {.repetition_penalty = -1.0f}},   {"repetition_penalty", {.repetition_penalty = inf}},
+      {"presence_penalty", {.presence_penalty = nan}},         {"presence_penalty", {.presence_penalty = inf}},
+      {"bias", {.bias = {{-1, 0.0f}}}},                        {"bias", {.bias = {{3, 0.0f}}}},
+      {"bias", {.bias = {{0, nan}}}},                          {"bias", {.bias = {{0, inf}}}},
+      {"log_probabilities", {.log_probabilities = -1}}};
+  for (auto const& c : cases) {
+    CAPTURE(c.name);
+    try {
+      draw_once({1, 2, 3}, c.options);
+      FAIL("accepted");
+    } catch (medmo::error const& e) {
+      CHECK(e.code() == medmo::errc::bad_argument);
+      CHECK(std::string(e.what()).find(c.name) != std::string::npos);
+    }
+  }
+  CHECK(draw_once({1, 2, 3}, {.temperature = -1.0f, .top_k = -1, .min_p = 7.0f}) == 2);  // greedy does not ask
+}
+
 TEST_CASE("sampler: the same seed draws the same") {
   auto const logits = some_logits(30);
   auto run = [&](std::uint64_t seed) {
@@ -127,6 +190,9 @@ TEST_CASE("sampler: the same seed draws the same") {
   };
   CHECK(run(1) == run(1));
   CHECK(run(1) != run(2));
+  auto first = run(1);  // a seed keeps its meaning from version to version
+  first.resize(4);
+  CHECK(first == std::vector<index>{13, 6, 0, 3});
 }
 
 }  // namespace
