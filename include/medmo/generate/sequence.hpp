@@ -88,30 +88,42 @@ class sequence {
   void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
               index chunk = default_chunk, stage_map* stages = nullptr) {
     if (ids.empty()) return;
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      if (ids[i] < 0 || ids[i] >= C::text.vocab)
-        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
-                    std::to_string(ids[i]));
-    std::vector<token_position> positions;
-    positions.reserve(ids.size());
-    index next = place(ids, pictures, positions);
-    auto runs = visual_runs(ids, pictures);
-    reserve(length() + static_cast<index>(ids.size()), chunk);
-    if (stages) memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(),
-                                                thread_count(), std::min(chunk, static_cast<index>(ids.size()))).peak());
-    next_position_ = next;
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
-    positions_.insert(positions_.end(), positions.begin(), positions.end());
+    index const rows = stages ? std::min(chunk, static_cast<index>(ids.size())) : 1;
+    extend(ids, pictures, chunk, rows, stages, [&](auto& engine, auto x, index, bool last) {
+      if (stages)
+        read_logits(engine, x);
+      else if (last)
+        read_logits(engine, engine.last_rows(x, 1));
+    });
+  }
 
-    gather(pictures);
-    auto total = static_cast<index>(ids.size());
-    for (index at = 0; at < total; at += chunk) {
-      index n = std::min(chunk, total - at);
-      std::vector<visual_run> here = runs_within(runs, at, n);
-      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
-           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here,
-           at + n == total, stages);
-    }
+  /// As `append`, and visit(i, logits [V]) after each of the tokens: what would come behind ids[i]. logits() are stale;
+  /// `visit` must not throw.
+  template <class Visit>
+  void append_each(std::span<index const> ids, Visit&& visit) {
+    constexpr index block = 16;  // rows of logits held at a time
+    if (ids.empty()) return;
+    extend(ids, {}, block, std::min(block, static_cast<index>(ids.size())), nullptr,
+           [&](auto& engine, auto x, index at, bool) {
+             auto y = head<C>(engine, model_.weights().text, x);
+             for (index i = 0; i < x.size; ++i)
+               visit(at + i, std::span<float const>(y.row(i), static_cast<std::size_t>(C::text.vocab)));
+           });
+  }
+
+  /// As `append`, and visit(i, hidden [D]) with the state of each of the tokens after the last norm, which the head would
+  /// read; the head itself is not run and logits() are stale. `visit` must not throw.
+  template <class Visit>
+  void append_hidden(std::span<index const> ids, std::span<visual_features const* const> pictures, Visit&& visit,
+                     index chunk = default_chunk) {
+    if (ids.empty()) return;
+    extend(ids, pictures, chunk, 1, nullptr, [&](auto& engine, auto x, index at, bool) {
+      for (index i = 0; i < x.size; ++i) {  // row by row: the arena has room for the head of one
+        auto scope = engine.scope();
+        auto h = last_norm<C>(engine, model_.weights().text, decltype(x){x.row(i), 1, x.stride});
+        visit(at + i, std::span<float const>(h.row(0), static_cast<std::size_t>(C::text.hidden)));
+      }
+    });
   }
 
   /// Appends one text token. Allocates nothing within what `reserve` made room for.
@@ -122,7 +134,7 @@ class sequence {
     ++next_position_;
     ids_.push_back(id);
     positions_.push_back(p);
-    step({&id, 1}, {&p, 1}, {}, true, nullptr);
+    step({&id, 1}, {&p, 1}, {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
   }
 
   /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
@@ -139,6 +151,38 @@ class sequence {
   std::span<float> logits() { return logits_; }
 
  private:
+  /// The whole of an append: checks, then steps of `chunk` tokens. finish(engine, x [T, D], at, last) gets the hidden states
+  /// of ids[at, at + T) before the last norm; there is room for the head on `head_rows` of them.
+  template <class Finish>
+  void extend(std::span<index const> ids, std::span<visual_features const* const> pictures, index chunk, index head_rows,
+              stage_map* stages, Finish&& finish) {
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(ids[i]));
+    std::vector<token_position> positions;
+    positions.reserve(ids.size());
+    index next = place(ids, pictures, positions);
+    auto runs = visual_runs(ids, pictures);
+    reserve(length() + static_cast<index>(ids.size()), chunk);
+    if (head_rows > 1)
+      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(), thread_count(),
+                                      head_rows).peak());
+    next_position_ = next;
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    positions_.insert(positions_.end(), positions.begin(), positions.end());
+
+    gather(pictures);
+    auto total = static_cast<index>(ids.size());
+    for (index at = 0; at < total; at += chunk) {
+      index n = std::min(chunk, total - at);
+      std::vector<visual_run> here = runs_within(runs, at, n);
+      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
+           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here, stages,
+           [&](auto& engine, auto x) { finish(engine, x, at, at + n == total); });
+    }
+  }
+
   index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
               std::vector<token_position>& positions) const {
     std::vector<patch_grid> grids;
@@ -203,23 +247,29 @@ class sequence {
       visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
   }
 
+  /// One pass through the decoder. finish(engine, x) reads the hidden states while they last.
+  template <class Finish>
   void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
-            bool last, stage_map* stages) {
+            stage_map* stages, Finish&& finish) {
     token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
-    auto run = [&](auto&& engine, index rows) {
+    auto run = [&](auto&& engine) {
       using E = std::remove_cvref_t<decltype(engine)>;
       auto scope = engine.scope();
       visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
-      auto x = decode<C>(engine, model_.weights().text, chunk, visual);
-      if (rows == 0) return;
-      auto y = head<C>(engine, model_.weights().text, engine.last_rows(x, rows));
-      std::copy_n(y.row(rows - 1), C::text.vocab, logits_.data());
+      finish(engine, decode<C>(engine, model_.weights().text, chunk, visual));
     };
     if (stages)
-      run(tracer(memory_, &cache_, *stages), chunk.size());
+      run(tracer(memory_, &cache_, *stages));
     else
-      run(runner(memory_, &cache_), last ? 1 : 0);
+      run(runner(memory_, &cache_));
     cache_.advance(chunk.size());
+  }
+
+  /// The logits after the last of rows x [T, D].
+  template <class E>
+  void read_logits(E& engine, typename E::template rows<C::text.hidden> x) {
+    auto y = head<C>(engine, model_.weights().text, x);
+    std::copy_n(y.row(x.size - 1), C::text.vocab, logits_.data());
   }
 
   model<C> const& model_;

@@ -99,11 +99,18 @@ constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, 
   return x;
 }
 
+/// The last norm of rows x [T, D]: what the head reads, and what stands for a text or picture as a vector.
+template <class C, class E>
+constexpr auto last_norm(E& e, text_weights<C> const& w, typename E::template rows<C::text.hidden> x) {
+  auto h = e.rms_norm(x, w.norm, static_cast<float>(C::text.rms_norm_eps));
+  e.stage("text.norm", h);
+  return h;
+}
+
 /// Logits of rows x [T, D]: [T, V].
 template <class C, class E>
 constexpr auto head(E& e, text_weights<C> const& w, typename E::template rows<C::text.hidden> x) {
-  auto h = e.rms_norm(x, w.norm, static_cast<float>(C::text.rms_norm_eps));
-  e.stage("text.norm", h);
+  auto h = last_norm<C>(e, w, x);
   if constexpr (C::text.tied_head) {
     auto logits = e.project(h, w.embed_tokens);
     e.stage("logits", logits);

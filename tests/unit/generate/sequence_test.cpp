@@ -85,6 +85,42 @@ TEST_CASE("sequence: tokens one by one equal tokens at once") {
   }
 }
 
+TEST_CASE("sequence: logits after each token and hidden states are those of other ways") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16}) {
+    auto const m = tiny::random_model<seeing>(type);
+    auto const ids = with_pictures();
+    std::vector<visual_features> const seen{see(m, {1, 4, 6}, 1), see(m, {1, 8, 4}, 2)};
+    std::vector<visual_features const*> const pictures{&seen[0], &seen[1]};
+    auto const more = tiny::random_ids(37, 4);
+
+    medmo::stage_map stages;
+    medmo::sequence<seeing> traced(m);
+    traced.append(ids, pictures, 64, &stages);
+    auto const& norm = stages.at("text.norm");
+    for (index chunk : {7, 1024}) {
+      medmo::sequence<seeing> s(m);
+      index rows = 0;
+      s.append_hidden(ids, pictures, [&](index i, std::span<float const> hidden) {
+        CHECK(i == rows++);
+        CHECK(tiny::same_bytes(hidden, {norm.row(i).data(), static_cast<std::size_t>(norm.cols())}));
+      }, chunk);
+      CHECK(rows == static_cast<index>(ids.size()));
+
+      medmo::sequence<seeing> one_by_one(m);
+      one_by_one.append(ids, pictures);
+      index at = 0;
+      s.append_each(more, [&](index i, std::span<float const> logits) {
+        CHECK(i == at);
+        one_by_one.append_token(more[static_cast<std::size_t>(at++)]);
+        CHECK(tiny::same_bytes(logits, one_by_one.logits()));
+      });
+      CHECK(at == 37);
+      CHECK(std::equal(s.ids().begin(), s.ids().end(), one_by_one.ids().begin(), one_by_one.ids().end()));
+      CHECK(std::equal(s.positions().begin(), s.positions().end(), one_by_one.positions().begin(), one_by_one.positions().end()));
+    }
+  }
+}
+
 TEST_CASE("sequence: the picture matters, and so does its place") {
   auto m = tiny::random_model<seeing>();
   std::vector<visual_features> seen;
