@@ -26,8 +26,18 @@ struct ask_arguments {
   std::optional<float> temperature, top_p;
   std::optional<index> top_k;
   index max_new_tokens = 512, chunk = 1024, min_pixels = 0, max_pixels = 0;
+  bool boxes_only = false, constrain_boxes = false;
+  std::vector<std::string> box_labels;
+  index max_boxes = 100;
   int threads = 0;
 };
+
+nlohmann::ordered_json estimates(medmo::detection const& d) {
+  if (!d.coordinates) return {};
+  nlohmann::ordered_json out = nlohmann::json::array();
+  for (auto const& c : *d.coordinates) out.push_back({{"mean", c.mean}, {"spread", c.spread}});
+  return out;
+}
 
 nlohmann::ordered_json report(medmo::answer const& a, double load_ms) {
   nlohmann::ordered_json detections = nlohmann::json::array();
@@ -38,7 +48,8 @@ nlohmann::ordered_json report(medmo::answer const& a, double load_ms) {
                           {"box_norm1000", {n.x1, n.y1, n.x2, n.y2}},
                           {"box_px", {p.x1, p.y1, p.x2, p.y2}},
                           {"image", d.image},
-                          {"confidence", d.confidence ? nlohmann::json(*d.confidence) : nlohmann::json()}});
+                          {"confidence", d.confidence ? nlohmann::json(*d.confidence) : nlohmann::json()},
+                          {"coordinates", estimates(d)}});
   }
   return {{"text", a.text},
           {"prompt_tokens", a.prompt_tokens},
@@ -70,6 +81,9 @@ void ask(ask_arguments const& args) {
   if (args.top_p) sampling.top_p = *args.top_p;
   if (args.top_k) sampling.top_k = *args.top_k;
   options.sampling = sampling;
+  options.boxes.mode = args.boxes_only ? medmo::box_mode::only : args.constrain_boxes ? medmo::box_mode::in_text : medmo::box_mode::off;
+  options.boxes.labels = args.box_labels;
+  options.boxes.max_boxes = args.max_boxes;
   progress line("answering");
   index done = 0;
   options.on_text = [&](std::string_view piece) {
@@ -91,7 +105,8 @@ void ask(ask_arguments const& args) {
   }
   std::printf("\n");
   for (auto const& d : answer.detections)
-    std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2, d.box_px.y2);
+    std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px  %.3f\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2,
+                d.box_px.y2, d.confidence.value_or(0));
   for (auto const& d : answer.dropped) std::fprintf(stderr, "not a box: %s\n", d.c_str());
   auto n = static_cast<double>(answer.tokens.size());
   std::fprintf(stderr, "%lld tokens of prompt; load %.0f ms, vision %.0f ms, prefill %.0f ms, %.0f tokens in %.0f ms (%.1f a second); %s\n",
@@ -117,6 +132,10 @@ void add_ask(CLI::App& app) {
   sub->add_option("--prefill-chunk", args->chunk, "Prompt tokens a step")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--min-pixels", args->min_pixels, "Least area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
   sub->add_option("--max-pixels", args->max_pixels, "Greatest area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
+  auto* only = sub->add_flag("--boxes-only", args->boxes_only, "The answer is labels and valid boxes, and nothing else");
+  sub->add_flag("--constrain-boxes", args->constrain_boxes, "Free text, in which every box is valid")->excludes(only);
+  sub->add_option("--box-labels", args->box_labels, "With --boxes-only: the labels there are, a,b,c")->delimiter(',')->needs(only);
+  sub->add_option("--max-boxes", args->max_boxes, "Most boxes of a constrained answer")->check(CLI::Range(0, 1000))->capture_default_str();
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
   sub->add_option("--overlay", args->overlay, "Write the last picture with its boxes as PNG");
   sub->add_flag("--json", args->json, "One JSON object on stdout");

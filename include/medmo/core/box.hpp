@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -34,13 +35,19 @@ inline box<norm1000> to_norm1000(box<pixel> const& b, index width, index height)
   return {one(b.x1, width), one(b.y1, height), one(b.x2, width), one(b.y2, height)};
 }
 
+/// A coordinate as the model's digits give it, in thousandths: expected value and standard deviation (docs/boxes.md).
+struct coordinate_estimate {
+  double mean = 0, spread = 0;
+};
+
 /// One thing found in a picture. `image` counts the pictures of the conversation from 0.
 struct detection {
   std::string label;
   box<norm1000> box_norm1000;
   box<pixel> box_px;
   index image = 0;
-  std::optional<double> confidence;
+  std::optional<double> confidence{};  ///< 0..1, for ranking
+  std::optional<std::array<coordinate_estimate, 4>> coordinates{};  ///< x1, y1, x2, y2
 };
 
 }  // namespace medmo::inline MEDMO_ABI

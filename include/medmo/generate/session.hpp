@@ -2,8 +2,10 @@
 // speaks with is const and may serve any number of sessions in any number of threads.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -123,6 +125,8 @@ class session {
   medmo::sequence<C> const& tokens() const { return sequence_; }
 
  private:
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+
   struct seen_picture {
     index width = 0, height = 0;
     visual_features features;
@@ -208,8 +212,10 @@ class session {
       if (i > 0) sequence_.append_token(out.tokens.back());
       auto logits = sequence_.logits();
       evidence.see(logits);
-      if (constraint) constraint->mask(logits, options.max_new_tokens - i);
-      auto id = draw.draw(logits);
+      // checked before the mask hides it
+      bool const sound = !constraint || std::all_of(logits.begin(), logits.end(), [](float l) { return l < infinity; });
+      if (constraint && sound) constraint->mask(logits, options.max_new_tokens - i);
+      auto id = sound ? draw.draw(logits) : std::nullopt;
       if (!id) {
         out.stopped = stop_reason::not_finite;
         break;
