@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <span>
 
@@ -75,7 +76,18 @@ struct attention_block {
 
   attention_block(kv_layout const& l, attention_shape const& s) : layout(l), shape(s) {}
 
-  static index slot(index i, index lane) { return narrow ? (i / 2 * 16 + lane) * 2 + i % 2 : i * 16 + lane; }
+  /// One query (none: zeros), rounded to T, into its lane.
+  void put_lane(float const* row, index d, index width, index lane) {
+    alignas(64) T numbers[max_head_dim];
+    std::memset(static_cast<void*>(numbers), 0, static_cast<std::size_t>(width) * sizeof(T));
+    if constexpr (narrow) {
+      if (row) arch::round_to_bf16(row, numbers, d);
+      for (index i = 0; i < width; i += 2) std::memcpy(static_cast<void*>(queries + (i / 2 * 16 + lane) * 2), numbers + i, 4);
+    } else {
+      if (row) std::copy_n(row, d, numbers);
+      for (index i = 0; i < width; ++i) queries[i * 16 + lane] = numbers[i];
+    }
+  }
 
   void load_queries(view<float> const& q, index head, index first, index total) {
     index d = layout.head_dim, width = layout.key_width(), group = shape.heads / layout.heads;
@@ -84,7 +96,7 @@ struct attention_block {
       bool used = j < total;
       index t = used ? j / group : 0;
       float const* row = q.data() + t * q.outerStride() + (head * group + (used ? j % group : 0)) * d;
-      for (index i = 0; i < width; ++i) queries[slot(i, lane)] = T(used && i < d ? row[i] : 0.0f);
+      put_lane(used ? row : nullptr, d, width, lane);
       index see = shape.mask == attention_mask::causal ? shape.first + t : shape.keys - 1;
       last_key[lane] = static_cast<float>(see);
     }
@@ -187,13 +199,12 @@ struct attention_block {
       product(page + layout.value_offset(head), tokens, layout.value_rows(), weights, tokens, sums, true);
     }
     f32x16 inverse = f32x16(1.0f) / denominator, zero(0.0f);
-    for (index i = 0; i < layout.head_dim; ++i) {
-      alignas(64) float lanes[16];
-      (f32x16::load(sums + i * 16) * inverse + zero).store(lanes);  // + 0 makes -0 and 0 one
-      for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
-        index j = first + lane;
-        out(j / group, (head * group + j % group) * layout.head_dim + i) = lanes[lane];
-      }
+    for (index i = 0; i < layout.head_dim; ++i)
+      (f32x16::load(sums + i * 16) * inverse + zero).store(sums + i * 16);  // + 0 makes -0 and 0 one
+    for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
+      index j = first + lane;
+      float* to = out.data() + j / group * out.outerStride() + (head * group + j % group) * layout.head_dim;
+      for (index i = 0; i < layout.head_dim; ++i) to[i] = sums[i * 16 + lane];
     }
   }
 

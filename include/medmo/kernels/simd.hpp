@@ -87,13 +87,13 @@ inline f32x16 erf(f32x16 const& a) {
   return f32x16::map(a, [](auto x) { return xsimd::erf(x); });
 }
 
-/// exp(x) for x <= 0: within 2 units in the last place above -87, exactly 0 below (so also for -infinity).
+/// exp(x) for x <= 0: within 2 units in the last place above -87, exactly 0 below (so also for -infinity); NaN for NaN.
 ///   x = n ln 2 + r, |r| <= ln 2 / 2;  exp(x) = 2^n (1 + r + r^2 p(r)), p a polynomial of degree 4 (minimax, Cephes' expf)
 inline f32x16 exp_nonpositive(f32x16 const& a) {
   return f32x16::map(a, [](auto x) {
     using batch = decltype(x);
     batch low(-87.0f);
-    batch in = xsimd::max(x, low);
+    batch in = xsimd::max(low, x);  // in this order a NaN stays one
     batch n = xsimd::nearbyint(in * batch(1.44269504088896341f));
     batch r = xsimd::fma(n, batch(-0.693359375f), in);
     r = xsimd::fma(n, batch(2.12194440e-4f), r);

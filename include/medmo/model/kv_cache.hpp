@@ -45,10 +45,28 @@ class kv_cache {
   std::span<std::byte* const> pages(index layer) const { return table_[static_cast<std::size_t>(layer)]; }
 
   void advance(index tokens) { length_ += tokens; }
-  /// Forgets everything from position `length` on.
-  void truncate(index length) { length_ = std::min(length_, length); }
+  /// Forgets everything from position `length` on; what was there is zeroed, lest a NaN outlive its prompt.
+  void truncate(index length) {
+    for (index at = length; at < length_; at = (at / page_tokens + 1) * page_tokens)
+      for (index l = 0; l < layers_; ++l)
+        clear(table_[static_cast<std::size_t>(l)][static_cast<std::size_t>(at / page_tokens)], at % page_tokens);
+    length_ = std::min(length_, length);
+  }
 
  private:
+  /// Zeroes one layer's share of a page from `slot` on.
+  void clear(std::byte* share, index slot) const {
+    auto size = static_cast<index>(size_of(layout_.type));
+    auto zero = [&](index begin, index count) {
+      std::memset(share + begin * size, 0, static_cast<std::size_t>(count * size));
+    };
+    for (index h = 0; h < layout_.heads; ++h) {
+      zero(layout_.key_offset(h) + slot * layout_.key_width(), (page_tokens - slot) * layout_.key_width());
+      for (index i = 0; i < layout_.value_rows(); ++i)
+        zero(layout_.value_offset(h) + i * page_tokens + slot, page_tokens - slot);
+    }
+  }
+
   static constexpr index padded(index bytes) { return (bytes + 63) / 64 * 64; }
   static constexpr index page_bytes(kernels::kv_layout const& layout, index layers) {
     return layers * padded(layout.bytes());

@@ -2,6 +2,8 @@
 // bytes that depend neither on rows at a time nor on threads, nor on what a forgotten key left behind.
 #include "medmo/kernels/attention.hpp"
 
+#include <cmath>
+#include <limits>
 #include <memory>
 
 #include "random_rows.hpp"
@@ -150,6 +152,20 @@ TEST_CASE("attention: what a forgotten key left behind does not matter") {
       return out.bytes();
     };
     CHECK(run(true) == run(false));
+  }
+}
+
+TEST_CASE("attention: a NaN reaches every query that sees it, and no other") {
+  for (dtype type : {dtype::f32, dtype::bf16}) {
+    CAPTURE(std::string(medmo::name_of(type)));
+    index d = 32, rows = 70, bad = 40;
+    random_rows q("nan.q", rows, d), k("nan.k", rows, d), v("nan.v", rows, d), out("nan.out", rows, d);
+    k.at(bad, 5) = std::numeric_limits<float>::quiet_NaN();
+    pages p({type, 1, d}, rows);
+    p.put(k.in(), v.in(), 0);
+    p.attend({1, 0.25f, attention_mask::causal, 0, rows}, q.in(), out.all());
+    for (index t = 0; t < rows; ++t)
+      for (index i = 0; i < d; ++i) CHECK(std::isnan(out.at(t, i)) == (t >= bad));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace {
 
@@ -49,6 +50,31 @@ TEST_CASE("kv_cache: length") {
   cache.truncate(3);
   CHECK(cache.length() == 3);
   CHECK(cache.capacity() == 128);
+}
+
+TEST_CASE("kv_cache: what is forgotten is zero again, what is kept stays") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16}) {
+    medmo::kernels::kv_layout layout{type, 2, 24};
+    medmo::matrix<float> k = medmo::matrix<float>::Constant(100, 48, 3.0f), v = medmo::matrix<float>::Constant(100, 48, 5.0f);
+    medmo::view<float> keys(k.data(), 100, 48, Eigen::OuterStride<>(48)), values(v.data(), 100, 48, Eigen::OuterStride<>(48));
+    auto put = [&](medmo::kv_cache const& cache, index rows) {
+      medmo::view<float> some_keys(keys.data(), rows, 48, Eigen::OuterStride<>(48)), some_values(values.data(), rows, 48, Eigen::OuterStride<>(48));
+      for (index layer = 0; layer < 2; ++layer)
+        if (type == medmo::dtype::bf16)
+          medmo::kernels::store_keys_values<medmo::bf16>(layout, some_keys, some_values, cache.pages(layer), 0);
+        else
+          medmo::kernels::store_keys_values<float>(layout, some_keys, some_values, cache.pages(layer), 0);
+    };
+    medmo::kv_cache longer(layout, 2), shorter(layout, 2);
+    for (auto* cache : {&longer, &shorter}) cache->reserve(128);
+    put(longer, 100);
+    longer.advance(100);
+    longer.truncate(37);
+    put(shorter, 37);
+    for (index layer = 0; layer < 2; ++layer)
+      for (std::size_t page = 0; page < 2; ++page)
+        CHECK(std::memcmp(longer.pages(layer)[page], shorter.pages(layer)[page], static_cast<std::size_t>(layout.bytes())) == 0);
+  }
 }
 
 }  // namespace
