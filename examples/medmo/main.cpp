@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   command::add_ask(app);
   command::add_trace(app);
+  command::add_score(app);
+  command::add_embed(app);
   command::add_init(app);
   command::add_inspect(app);
   try {
