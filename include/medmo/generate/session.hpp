@@ -25,6 +25,7 @@
 #include "pretrained.hpp"
 #include "sampler.hpp"
 #include "sequence.hpp"
+#include "stop_strings.hpp"
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -32,6 +33,7 @@ enum class stop_reason {
   end_of_turn,   ///< the model ended its turn
   length,        ///< max_new_tokens reached
   cancelled,     ///< on_text returned false
+  stop_string,   ///< one of ask_options::stop
   not_finite,    ///< a logit was NaN or infinite; the answer so far stands
 };
 
@@ -40,6 +42,7 @@ constexpr std::string_view name_of(stop_reason r) {
     case stop_reason::end_of_turn: return "end_of_turn";
     case stop_reason::length: return "length";
     case stop_reason::cancelled: return "cancelled";
+    case stop_reason::stop_string: return "stop_string";
     case stop_reason::not_finite: return "not_finite";
   }
   return "?";
@@ -49,6 +52,7 @@ struct ask_options {
   index max_new_tokens = 512;
   std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
   std::string system{};                        ///< before the first turn; ignored later
+  std::vector<std::string> stop{};             ///< the text ends before the first of these
   index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
   index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
   box_options boxes{};                         ///< off: nothing is constrained
@@ -197,9 +201,15 @@ class session {
     draw.see(sequence_.ids());
     text::streaming_decoder decoder(model_.tokenizer);
     out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
-    auto emit = [&](std::string const& piece) {
+    stop_strings stops(options.stop);
+    std::size_t written = 0;  // bytes of text, those held back for a stop string included
+    auto give_out = [&](std::string const& piece) {
       out.text += piece;
       return !options.on_text || piece.empty() || options.on_text(piece);
+    };
+    auto emit = [&](std::string const& piece) {
+      written += piece.size();
+      return give_out(stops.push(piece));
     };
     std::optional<box_constraint> constraint;
     if (options.boxes.mode != box_mode::off) {
@@ -227,13 +237,15 @@ class session {
       out.tokens.push_back(*id);
       if (constraint) constraint->accept(*id);
       bool const wanted = emit(decoder.push(*id));
-      evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], out.text.size());
-      if (!wanted) {
-        out.stopped = stop_reason::cancelled;
+      evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], written);
+      if (!wanted || stops.found()) {
+        out.stopped = wanted ? stop_reason::stop_string : stop_reason::cancelled;
         break;
       }
     }
     emit(decoder.finish());
+    if (stops.found() && out.stopped != stop_reason::cancelled) out.stopped = stop_reason::stop_string;
+    give_out(stops.finish());
   }
 
   void read_boxes(answer& out, box_evidence const& evidence) const {
