@@ -148,6 +148,55 @@ class Trace(unittest.TestCase):
         self.assertEqual(out.stat().st_size, data + max(t["data_offsets"][1] for t in found.values()))
 
 
+class Score(unittest.TestCase):
+    @staticmethod
+    def score(*more):
+        return json.loads(call("score", "--model", NANO, "--prompt", QUESTION, "--json", *more))["answers"]
+
+    def test_sums_of_the_tokens(self):
+        given = ["Yes", "", "A longer answer.", "Yes"]
+        scores = self.score("--image", PICTURE, *(x for a in given for x in ("--answer", a)))
+        self.assertEqual([s["answer"] for s in scores], given)
+        for s in scores:
+            self.assertAlmostEqual(s["log_probability"], sum(t["log_probability"] for t in s["tokens"]))
+            self.assertEqual("".join(t["text"] for t in s["tokens"]), s["answer"])
+            self.assertLess(s["end_log_probability"], 0)
+            self.assertTrue(all(t["log_probability"] < 0 for t in s["tokens"]))
+        self.assertEqual(scores[0], scores[3])                                # an answer leaves nothing behind
+        self.assertEqual(scores[2], self.score("--image", PICTURE, "--answer", given[2], "--prefill-chunk", 5, "--threads", 1)[0])
+        self.assertNotEqual(scores[2], self.score("--answer", given[2])[0])    # without the picture
+
+    def test_for_people(self):
+        lines = call("score", "--model", NANO, "--prompt", QUESTION, "--answer", "Yes", "--answer", "No").splitlines()
+        self.assertEqual([line.split()[-1] for line in lines], ["Yes", "No"])
+        self.assertTrue(all(float(x) < 0 for line in lines for x in line.split()[:2]))
+
+
+class Embed(unittest.TestCase):
+    @staticmethod
+    def embed(*more):
+        return json.loads(call("embed", "--model", NANO, "--json", *more))
+
+    def test_vectors_of_length_one(self):
+        inputs = {"text": ("--text", "A lung"), "picture": ("--image", PICTURE), "both": ("--image", PICTURE, "--text", "A lung")}
+        seen = []
+        for how in ("last", "mean"):
+            for name, given in inputs.items():
+                with self.subTest(how=how, given=name):
+                    e = self.embed("--pooling", how, *given)
+                    self.assertEqual((e["pooling"], e["dimension"], len(e["embedding"])), (how, 256, 256))
+                    self.assertAlmostEqual(math.fsum(x * x for x in e["embedding"]), 1, places=5)
+                    self.assertEqual(e["embedding"], self.embed("--pooling", how, *given, "--prefill-chunk", 7, "--threads", 1)["embedding"])
+                    self.assertNotIn(e["embedding"], seen)
+                    seen.append(e["embedding"])
+        self.assertEqual(self.embed(*inputs["both"])["embedding"], seen[2])    # last is the default
+        self.assertGreater(self.embed(*inputs["picture"])["tokens"], 64)
+        plain = call("embed", "--model", NANO, *inputs["text"]).split()
+        self.assertEqual(len(plain), 256)
+        for a, b in zip(map(float, plain), seen[0]):
+            self.assertAlmostEqual(a, b, places=6)
+
+
 class Inspect(unittest.TestCase):
     def test_numbers(self):
         report = json.loads(call("inspect", "--model", NANO, "--json", "--hashes", "--width", 512, "--height", 256))
@@ -288,6 +337,13 @@ def bad_cases():
         "--overlay without a picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--overlay", ROOT / "not_made.png"], ["--overlay"]),
         "--overlay of a bad picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--image", ROOT / "cut.png", "--overlay",
                                         ROOT / "not_made.png"], ["cut.png"]),
+        "score without answers": (["score", "--model", NANO, "--prompt", QUESTION], ["--answer"]),
+        "score of an answer that is too long": (["score", "--model", NANO, "--prompt", QUESTION, "--answer", "x y " * 30000], ["tokens"]),
+        "score in steps of nothing": (["score", "--model", NANO, "--prompt", QUESTION, "--answer", "a", "--prefill-chunk", 0],
+                                      ["prefill-chunk"]),
+        "embed of nothing": (["embed", "--model", NANO], ["a picture, a text or both"]),
+        "embed with another pooling": (["embed", "--model", NANO, "--text", "a", "--pooling", "max"], ["pooling"]),
+        "embed of a missing picture": (["embed", "--model", NANO, "--image", ROOT / "none.png"], ["none.png"]),
         "trace into a missing folder": (["trace", "--model", NANO, "--image", PICTURE, "--prompt", QUESTION, "--out",
                                          ROOT / "nowhere/t.safetensors"], ["nowhere/t.safetensors"]),
     }
