@@ -93,7 +93,7 @@ inline f32x16 exp_nonpositive(f32x16 const& a) {
   return f32x16::map(a, [](auto x) {
     using batch = decltype(x);
     batch low(-87.0f);
-    batch in = xsimd::max(low, x);  // in this order a NaN stays one
+    batch in = xsimd::max(x, low);
     batch n = xsimd::nearbyint(in * batch(1.44269504088896341f));
     batch r = xsimd::fma(n, batch(-0.693359375f), in);
     r = xsimd::fma(n, batch(2.12194440e-4f), r);
@@ -103,7 +103,8 @@ inline f32x16 exp_nonpositive(f32x16 const& a) {
     p = xsimd::fma(p, r, batch(1.6666665459e-1f));
     p = xsimd::fma(p, r, batch(5.0000001201e-1f));
     p = xsimd::fma(p, r * r, r) + batch(1.0f);
-    return xsimd::select(x < low, batch(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+    batch y = xsimd::select(x < low, batch(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+    return xsimd::select(x == x, y, x);  // a NaN stays one, whatever max made of it
   });
 }
 /// Do a and b differ in any lane?
