@@ -11,5 +11,6 @@ configure_package_config_file(cmake/medmoConfig.cmake.in "${PROJECT_BINARY_DIR}/
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/medmoConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/medmoConfig.cmake" "${PROJECT_BINARY_DIR}/medmoConfigVersion.cmake"
-              "${PROJECT_SOURCE_DIR}/cmake/medmo_dependencies.cmake" DESTINATION "${medmo_config_dir}")
+              "${PROJECT_SOURCE_DIR}/cmake/medmo_dependencies.cmake" "${PROJECT_SOURCE_DIR}/cmake/medmo_dicom.cmake"
+        DESTINATION "${medmo_config_dir}")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/medmo")

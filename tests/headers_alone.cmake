@@ -2,7 +2,7 @@
 # before. Also medmo_rooms.hpp, the rooms that must live without exceptions and RTTI, for tests/no_exceptions.
 set(rooms_without_exceptions core kernels text vision model generate metrics rewards)
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/*.hpp")
-list(FILTER headers EXCLUDE REGEX "io/dicom|train/distributed")
+list(FILTER headers EXCLUDE REGEX "io/dicom\\.hpp|train/distributed")
 
 set(units "")
 set(rooms_text "#pragma once\n")
