@@ -12,6 +12,7 @@
 #include "medmo/load.hpp"
 #include "medmo/vision/overlay.hpp"
 #include "medmo/vision/png.hpp"
+#include "sampling.hpp"
 
 namespace command {
 namespace {
@@ -21,10 +22,9 @@ using medmo::index;
 struct ask_arguments {
   std::string model, prompt, system, overlay;
   std::vector<std::string> images;
-  bool greedy = false, json = false;
-  std::optional<std::uint64_t> seed;
-  std::optional<float> temperature, top_p;
-  std::optional<index> top_k;
+  bool json = false;
+  sampling_arguments sampling;
+  std::optional<index> top_logprobs;
   index max_new_tokens = 512, chunk = 1024, min_pixels = 0, max_pixels = 0;
   bool boxes_only = false, constrain_boxes = false;
   std::vector<std::string> box_labels;
@@ -36,6 +36,18 @@ nlohmann::ordered_json estimates(medmo::detection const& d) {
   if (!d.coordinates) return {};
   nlohmann::ordered_json out = nlohmann::json::array();
   for (auto const& c : *d.coordinates) out.push_back({{"mean", c.mean}, {"spread", c.spread}});
+  return out;
+}
+
+/// Of each token, the most probable ones in its place.
+template <class Tokenizer>
+nlohmann::ordered_json alternatives(medmo::answer const& a, Tokenizer const& tokenizer) {
+  nlohmann::ordered_json out = nlohmann::json::array();
+  for (auto const& list : a.alternatives) {
+    auto& place = out.emplace_back(nlohmann::json::array());
+    for (auto const& t : list)
+      place.push_back({{"id", t.id}, {"text", tokenizer.decode(std::span(&t.id, 1))}, {"log_probability", t.log_probability}});
+  }
   return out;
 }
 
@@ -74,13 +86,9 @@ void ask(ask_arguments const& args) {
 
   medmo::ask_options options{.max_new_tokens = args.max_new_tokens, .system = args.system, .prefill_chunk = args.chunk,
                              .min_pixels = args.min_pixels, .max_pixels = args.max_pixels};
-  auto sampling = model.sampling;
-  if (args.greedy) sampling.greedy = true;
-  if (args.seed) sampling.seed = *args.seed;
-  if (args.temperature) sampling.temperature = *args.temperature;
-  if (args.top_p) sampling.top_p = *args.top_p;
-  if (args.top_k) sampling.top_k = *args.top_k;
-  options.sampling = sampling;
+  options.sampling = sampling_of(args.sampling, model.sampling);
+  options.sampling->log_probabilities = args.top_logprobs;
+  options.stop = args.sampling.stop;
   options.boxes.mode = args.boxes_only ? medmo::box_mode::only : args.constrain_boxes ? medmo::box_mode::in_text : medmo::box_mode::off;
   options.boxes.labels = args.box_labels;
   options.boxes.max_boxes = args.max_boxes;
@@ -100,7 +108,9 @@ void ask(ask_arguments const& args) {
   if (!args.overlay.empty())
     medmo::vision::write_png(args.overlay, medmo::vision::overlay(pictures.back(), answer.detections));
   if (args.json) {
-    std::puts(report(answer, load_ms).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    auto out = report(answer, load_ms);
+    if (args.top_logprobs) out["token_logprobs"] = answer.token_logprobs, out["alternatives"] = alternatives(answer, model.tokenizer);
+    std::puts(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return;
   }
   std::printf("\n");
@@ -123,11 +133,7 @@ void add_ask(CLI::App& app) {
   sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--system", args->system, "A system text before the first turn");
-  sub->add_flag("--greedy", args->greedy, "The most probable token each time");
-  sub->add_option("--seed", args->seed, "Seed of the sampling");
-  sub->add_option("--temperature", args->temperature, "Default: the model's")->check(CLI::Range(1e-3f, 100.0f));
-  sub->add_option("--top-p", args->top_p, "Default: the model's")->check(CLI::Range(0.0f, 1.0f));
-  sub->add_option("--top-k", args->top_k, "Default: the model's; 0 keeps all")->check(CLI::NonNegativeNumber);
+  add_sampling(*sub, args->sampling);
   sub->add_option("--max-new-tokens", args->max_new_tokens, "Longest answer")->check(CLI::NonNegativeNumber)->capture_default_str();
   sub->add_option("--prefill-chunk", args->chunk, "Prompt tokens a step")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--min-pixels", args->min_pixels, "Least area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
@@ -138,6 +144,8 @@ void add_ask(CLI::App& app) {
   sub->add_option("--max-boxes", args->max_boxes, "Most boxes of a constrained answer")->check(CLI::Range(0, 1000))->capture_default_str();
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
   sub->add_option("--overlay", args->overlay, "Write the last picture with its boxes as PNG");
+  sub->add_option("--top-logprobs", args->top_logprobs, "In the JSON: the log-probability of each token and of the N most probable ones")
+      ->check(CLI::Range(0, 1000));
   sub->add_flag("--json", args->json, "One JSON object on stdout");
   sub->callback([args] {
     medmo::set_thread_count(args->threads);

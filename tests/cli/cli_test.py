@@ -115,6 +115,30 @@ class Ask(unittest.TestCase):
         self.assertEqual(self.sampled(), self.sampled())
         self.assertNotEqual(self.sampled(), self.sampled(seed=2))
 
+    def test_sampling_options_are_heard(self):
+        plain = ask()
+        once = ask("--presence-penalty", 100)["tokens"]
+        self.assertEqual(len(once), len(set(once)))
+        self.assertNotIn(plain["tokens"][0], ask("--logit-bias", f"{plain['tokens'][0]}:-inf")["tokens"])
+        self.assertEqual(set(ask("--logit-bias", "264:1e4")["tokens"]), {264})
+        self.assertEqual(self.sampled("--min-p", 1)[:6], plain["tokens"])      # only the most probable is left
+        self.assertNotEqual(self.sampled("--repetition-penalty", 1.5), self.sampled())
+        for end in range(1, len(plain["text"])):
+            stop = plain["text"][end - 1:end + 1]
+            cut = ask("--stop", stop, "--stop", "never there")
+            self.assertEqual(cut["text"], plain["text"][:plain["text"].index(stop)])
+            self.assertEqual(cut["stop_reason"], "stop_string")
+
+    def test_log_probabilities(self):
+        answer = ask("--top-logprobs", 3)
+        self.assertEqual(len(answer["alternatives"]), len(answer["tokens"]))
+        self.assertEqual({k: v for k, v in answer.items() if k in ("text", "tokens")}, {k: ask()[k] for k in ("text", "tokens")})
+        for token, own, places in zip(answer["tokens"], answer["token_logprobs"], answer["alternatives"]):
+            self.assertEqual(len(places), 3)
+            self.assertEqual(places[0]["id"], token)                          # greedy
+            self.assertLess(abs(places[0]["log_probability"] - own), 0.1)      # image tokens are ruled out in one of them
+            self.assertGreaterEqual(places[0]["log_probability"], places[1]["log_probability"])
+
     def test_overlay_is_a_png(self):
         out = ROOT / "overlay.png"
         ask("--image", PICTURE, "--overlay", out)
@@ -337,6 +361,12 @@ def bad_cases():
         "--overlay without a picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--overlay", ROOT / "not_made.png"], ["--overlay"]),
         "--overlay of a bad picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--image", ROOT / "cut.png", "--overlay",
                                         ROOT / "not_made.png"], ["cut.png"]),
+        "a bias without a number": (["ask", "--model", NANO, "--prompt", QUESTION, "--logit-bias", "264"], ["--logit-bias"]),
+        "a bias of a token that is none": (["ask", "--model", NANO, "--prompt", QUESTION, "--logit-bias", "4096:1"], ["bias", "4096"]),
+        "an infinite bias": (["ask", "--model", NANO, "--prompt", QUESTION, "--logit-bias", "4:inf"], ["bias"]),
+        "an empty stop string": (["ask", "--model", NANO, "--prompt", QUESTION, "--stop", ""], ["stop"]),
+        "a min-p above 1": (["ask", "--model", NANO, "--prompt", QUESTION, "--min-p", 1.5], ["min-p"]),
+        "a repetition penalty of 0": (["ask", "--model", NANO, "--prompt", QUESTION, "--repetition-penalty", 0], ["repetition-penalty"]),
         "score without answers": (["score", "--model", NANO, "--prompt", QUESTION], ["--answer"]),
         "score of an answer that is too long": (["score", "--model", NANO, "--prompt", QUESTION, "--answer", "x y " * 30000], ["tokens"]),
         "score in steps of nothing": (["score", "--model", NANO, "--prompt", QUESTION, "--answer", "a", "--prefill-chunk", 0],

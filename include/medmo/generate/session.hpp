@@ -68,6 +68,9 @@ struct answer {
   std::string text;
   std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
   std::vector<double> token_logprobs;  ///< ln p of each, of the model's own distribution: no temperature, no constraint
+  /// For each token the most probable ones in its place, as many as sampling.log_probabilities asked for (none: empty). A
+  /// constraint's or the sampler's forbidden tokens are left out.
+  std::vector<std::vector<token_probability>> alternatives;
   std::vector<detection> detections;   ///< boxes on the last picture of the conversation
   std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
@@ -235,6 +238,7 @@ class session {
         break;
       }
       out.tokens.push_back(*id);
+      if (!draw.most_probable().empty()) out.alternatives.emplace_back(draw.most_probable().begin(), draw.most_probable().end());
       if (constraint) constraint->accept(*id);
       bool const wanted = emit(decoder.push(*id));
       evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], written);
