@@ -31,7 +31,7 @@ struct embedding {
 };
 
 /// e = h / |h|, of tokens [T] that pictures stand in:  h = norm(x)[T - 1]  or  h = mean_t norm(x)[t].
-/// Sums in f64. Errors: as sequence::append; bad_format if the length is 0 or not finite.
+/// Sums in f64. Errors: as sequence::append; not_finite if the length is 0 or not finite.
 template <model_configuration C>
 embedding embed_tokens(sequence<C>& tokens, std::span<index const> ids,
                        std::span<visual_features const* const> pictures = {}, embed_options const& options = {}) {
@@ -45,7 +45,7 @@ embedding embed_tokens(sequence<C>& tokens, std::span<index const> ids,
   for (double x : h) square += x * x;
   double const length = std::sqrt(square);
   if (!(length > 0 && std::isfinite(length)))
-    MEDMO_THROW(errc::bad_format, "hidden state", "numbers, not all of them 0", std::to_string(length));
+    MEDMO_THROW(errc::not_finite, "hidden state", "numbers, not all of them 0", std::to_string(length));
   embedding out{{}, last + 1};
   for (double x : h) out.values.push_back(static_cast<float>(x / length));
   return out;
