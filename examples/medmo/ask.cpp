@@ -8,10 +8,10 @@
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/session.hpp"
-#include "medmo/io/image.hpp"
 #include "medmo/load.hpp"
 #include "medmo/vision/overlay.hpp"
 #include "medmo/vision/png.hpp"
+#include "picture.hpp"
 #include "sampling.hpp"
 
 namespace command {
@@ -22,6 +22,7 @@ using medmo::index;
 struct ask_arguments {
   std::string model, prompt, system, overlay;
   std::vector<std::string> images;
+  picture_arguments picture;
   bool json = false;
   sampling_arguments sampling;
   std::optional<index> top_logprobs;
@@ -79,8 +80,7 @@ void ask(ask_arguments const& args) {
   if (!args.overlay.empty() && args.images.empty())
     MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "a picture to draw on (--image)", "none");
   auto start = std::chrono::steady_clock::now();
-  std::vector<medmo::image> pictures;
-  for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
+  auto pictures = read_pictures(args.images, args.picture);
   auto model = medmo::load<C>(args.model);
   double load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
@@ -130,7 +130,8 @@ void add_ask(CLI::App& app) {
   auto args = std::make_shared<ask_arguments>();
   auto* sub = app.add_subcommand("ask", "Ask a question about pictures: text and boxes");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  add_picture_options(*sub, args->picture);
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--system", args->system, "A system text before the first turn");
   add_sampling(*sub, args->sampling);

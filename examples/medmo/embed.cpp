@@ -9,8 +9,8 @@
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/embed.hpp"
-#include "medmo/io/image.hpp"
 #include "medmo/load.hpp"
+#include "picture.hpp"
 
 namespace command {
 namespace {
@@ -20,6 +20,7 @@ using medmo::index;
 struct embed_arguments {
   std::string model, text;
   std::vector<std::string> images;
+  picture_arguments picture;
   medmo::embed_options options;
   bool json = false;
   int threads = 0;
@@ -27,8 +28,7 @@ struct embed_arguments {
 
 template <class C>
 void embed(embed_arguments const& args) {
-  std::vector<medmo::image> pictures;
-  for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
+  auto pictures = read_pictures(args.images, args.picture);
   auto model = medmo::load<C>(args.model);
   auto const e = medmo::embed(model, pictures, args.text, args.options);
   if (!args.json) {
@@ -49,7 +49,8 @@ void add_embed(CLI::App& app) {
   auto args = std::make_shared<embed_arguments>();
   auto* sub = app.add_subcommand("embed", "A vector of length 1 for pictures, text or both");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  add_picture_options(*sub, args->picture);
   sub->add_option("--text", args->text, "Words, after the pictures");
   sub->add_option("--system", args->options.turn.system, "A system text before the turn");
   std::map<std::string, medmo::pooling> const ways{{"last", medmo::pooling::last_token}, {"mean", medmo::pooling::mean}};

@@ -9,8 +9,8 @@
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/score.hpp"
-#include "medmo/io/image.hpp"
 #include "medmo/load.hpp"
+#include "picture.hpp"
 
 namespace command {
 namespace {
@@ -20,6 +20,7 @@ using medmo::index;
 struct score_arguments {
   std::string model, prompt;
   std::vector<std::string> images, answers;
+  picture_arguments picture;
   medmo::score_options options;
   bool json = false;
   int threads = 0;
@@ -27,8 +28,7 @@ struct score_arguments {
 
 template <class C>
 void score(score_arguments const& args) {
-  std::vector<medmo::image> pictures;
-  for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
+  auto pictures = read_pictures(args.images, args.picture);
   auto model = medmo::load<C>(args.model);
   auto start = std::chrono::steady_clock::now();
   auto const scores = medmo::score(model, pictures, args.prompt, args.answers, args.options);
@@ -59,7 +59,8 @@ void add_score(CLI::App& app) {
   auto args = std::make_shared<score_arguments>();
   auto* sub = app.add_subcommand("score", "Log-probabilities of given answers: of their tokens, and that the turn ends there");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  add_picture_options(*sub, args->picture);
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--answer", args->answers, "An answer; once for each")->required()->take_all();
   sub->add_option("--system", args->options.turn.system, "A system text before the turn");

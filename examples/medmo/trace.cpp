@@ -7,9 +7,9 @@
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/trace.hpp"
-#include "medmo/io/image.hpp"
 #include "medmo/io/safetensors_writer.hpp"
 #include "medmo/load.hpp"
+#include "picture.hpp"
 
 namespace command {
 namespace {
@@ -19,6 +19,7 @@ using medmo::index;
 struct trace_arguments {
   std::string model, prompt, out;
   std::vector<std::string> images;
+  picture_arguments picture;
   int threads = 0;
 };
 
@@ -31,8 +32,7 @@ medmo::io::named_tensor tensor(std::string name, medmo::dtype type, std::vector<
 
 template <class C>
 void trace(trace_arguments const& args) {
-  std::vector<medmo::image> pictures;
-  for (auto const& path : args.images) pictures.push_back(medmo::io::read_image(path));
+  auto pictures = read_pictures(args.images, args.picture);
   auto model = medmo::load<C>(args.model);
   auto traced = medmo::trace(model, pictures, args.prompt);
   auto n = static_cast<index>(traced.tokens.size());
@@ -58,7 +58,8 @@ void add_trace(CLI::App& app) {
   auto args = std::make_shared<trace_arguments>();
   auto* sub = app.add_subcommand("trace", "Write every named stage of the forward pass to a .safetensors");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG or JPEG; once for each picture")->take_all();
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  add_picture_options(*sub, args->picture);
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--out", args->out, "The file to write")->required();
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
