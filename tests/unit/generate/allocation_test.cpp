@@ -6,6 +6,9 @@
 #include <new>
 
 #include "../model/tiny_model.hpp"
+#include "byte_model.hpp"
+#include "medmo/generate/box_confidence.hpp"
+#include "medmo/generate/box_constraint.hpp"
 #include "medmo/generate/sampler.hpp"
 #include "medmo/generate/sequence.hpp"
 
@@ -72,6 +75,29 @@ TEST_CASE("allocation: drawing and appending a token allocates nothing") {
   long before = allocations;
   auto p = std::make_unique<int>(1);
   CHECK(allocations == before + 1);  // the counter counts
+}
+
+TEST_CASE("allocation: masking, accepting and recording a token allocates nothing") {
+  auto model = tiny::byte_model<tiny::seeing>();
+  medmo::box_vocabulary words(model.tokenizer, tiny::seeing::text.vocab);
+  for (auto mode : {medmo::box_mode::in_text, medmo::box_mode::only}) {
+    medmo::box_constraint constraint(words, {.mode = mode}, {258});
+    medmo::box_evidence evidence(model.tokenizer);
+    evidence.reserve(200);
+    std::vector<float> logits(288, 1.0f);
+    std::string_view const text = "A label <box>[[1, 2, 3, 4], [10, 20, 30, 40], [999, 999, 1000, 1000]]</box>";
+    long before = allocations;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      evidence.see(logits);
+      constraint.mask(logits, 150);
+      constraint.accept(static_cast<unsigned char>(text[i]));
+      evidence.drawn(static_cast<unsigned char>(text[i]), 1.0f, i + 1);
+      std::fill(logits.begin(), logits.end(), 1.0f);
+    }
+    long after = allocations;
+    CHECK(after == before);
+    CHECK(constraint.automaton().boxes() == 3);
+  }
 }
 
 }  // namespace
