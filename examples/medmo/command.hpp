@@ -20,6 +20,7 @@ namespace command {
 /// Each adds its subcommand; the callback runs it.
 void add_ask(CLI::App& app);
 void add_trace(CLI::App& app);
+void add_chat(CLI::App& app);
 void add_score(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_init(CLI::App& app);

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   command::add_ask(app);
   command::add_trace(app);
+  command::add_chat(app);
   command::add_score(app);
   command::add_embed(app);
   command::add_init(app);

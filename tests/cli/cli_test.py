@@ -139,6 +139,25 @@ class Ask(unittest.TestCase):
             self.assertLess(abs(places[0]["log_probability"] - own), 0.1)      # image tokens are ruled out in one of them
             self.assertGreaterEqual(places[0]["log_probability"], places[1]["log_probability"])
 
+    def test_boxes_only(self):
+        hot = ("--image", PICTURE, "--boxes-only", "--temperature", 3, "--top-k", 0, "--top-p", 1, "--max-new-tokens", 150, "--json")
+        for seed in range(3):
+            answer = json.loads(call("ask", "--model", NANO, "--prompt", QUESTION, "--seed", seed, "--box-labels", "Mass,Pleural effusion",
+                                     "--max-boxes", 4, *hot))
+            self.assertEqual(answer["dropped"], [])
+            self.assertLessEqual(len(answer["detections"]), 4)
+            for d in answer["detections"]:
+                self.assertIn(d["label"], ("Mass", "Pleural effusion"))
+                x1, y1, x2, y2 = d["box_norm1000"]
+                self.assertTrue(0 <= x1 < x2 <= 1000 and 0 <= y1 < y2 <= 1000, d)
+                self.assertTrue(0 < d["confidence"] <= 1)
+                self.assertEqual([set(c) for c in d["coordinates"]], [{"mean", "spread"}] * 4)
+            written = "".join(l + "\n" for l in answer["text"].split("\n") if l)
+            self.assertRegex(written, r"^((Mass|Pleural effusion) <box>\[\[\d+(, \d+){3}\](, \[\d+(, \d+){3}\])*\]</box>\n)*$")
+
+    def test_a_constraint_changes_nothing_without_a_box(self):
+        self.assertEqual(self.sampled("--image", PICTURE), self.sampled("--image", PICTURE, "--constrain-boxes"))
+
     def test_overlay_is_a_png(self):
         out = ROOT / "overlay.png"
         ask("--image", PICTURE, "--overlay", out)
@@ -219,6 +238,42 @@ class Embed(unittest.TestCase):
         self.assertEqual(len(plain), 256)
         for a, b in zip(map(float, plain), seen[0]):
             self.assertAlmostEqual(a, b, places=6)
+
+
+class Chat(unittest.TestCase):
+    """Through a pipe: an answer for each line, errors told and passed over."""
+
+    @staticmethod
+    def chat(text, *more):
+        return subprocess.run([MEDMO, "chat", "--model", NANO, "--greedy", "--max-new-tokens", "6", *map(str, more)], input=text,
+                              capture_output=True, text=True)
+
+    def test_an_answer_for_each_line(self):
+        done = self.chat(f"/image {PICTURE}\n{QUESTION}\n\nAnd now?\r\n/reset\n{QUESTION}\n/quit\nnever\n", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([set(a) for a in answers], [{"text", "stop_reason", "detections"}] * 3)
+        self.assertEqual(answers[0]["text"], ask("--image", PICTURE)["text"])
+        self.assertEqual(answers[2]["text"], ask()["text"])                    # nothing is left of what was before /reset
+        plain = self.chat(f"{QUESTION}\n")
+        self.assertEqual((plain.stdout, plain.stderr), (ask()["text"] + "\n", ""))
+        self.assertEqual(self.chat("").stdout, "")
+
+    def test_a_picture_of_the_command_line_is_for_the_first_question(self):
+        given = self.chat(f"{QUESTION}\nAnd now?\n", "--image", PICTURE, "--json").stdout
+        self.assertEqual(given, self.chat(f"/image {PICTURE}\n{QUESTION}\nAnd now?\n", "--json").stdout)
+
+    def test_errors_are_told_and_passed_over(self):
+        lines = ["/nonsense", "/image", f"/image {ROOT / 'none.png'}", "x y " * 30000, QUESTION]
+        done = self.chat("\n".join(lines) + "\n", "--json")
+        self.assertEqual(done.returncode, 2)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(["error" in a for a in answers], [True] * 4 + [False])
+        self.assertIn("none.png", answers[2]["error"])
+        self.assertEqual(answers[4]["text"], ask()["text"])
+        self.assertEqual(done.stderr.count("\n"), 5)                           # each error, and that there were some
+        for line in done.stderr.splitlines():
+            self.assertTrue(line.startswith("medmo: "), line)
 
 
 class Inspect(unittest.TestCase):
@@ -358,6 +413,11 @@ def bad_cases():
         "init over a model": (["init", "--config", "medmo_nano", "--out", NANO], [str(NANO)]),
         "negative number of tokens": (["ask", "--model", NANO, "--prompt", QUESTION, "--max-new-tokens", -1], ["--max-new-tokens"]),
         "more tokens than positions": (["ask", "--model", NANO, "--prompt", QUESTION, "--max-new-tokens", 9000], ["8192"]),
+        "labels of free text": (["ask", "--model", NANO, "--prompt", QUESTION, "--constrain-boxes", "--box-labels", "a"], ["--box-labels"]),
+        "two kinds of constraint": (["ask", "--model", NANO, "--prompt", QUESTION, "--constrain-boxes", "--boxes-only"], ["--boxes-only"]),
+        "a label that is none": (["ask", "--model", NANO, "--prompt", QUESTION, "--boxes-only", "--box-labels", "a<box>"], ["a<box>"]),
+        "a label twice": (["ask", "--model", NANO, "--prompt", QUESTION, "--boxes-only", "--box-labels", "a,b,a"], ["'a' twice"]),
+        "too many boxes": (["ask", "--model", NANO, "--prompt", QUESTION, "--boxes-only", "--max-boxes", 1001], ["--max-boxes"]),
         "--overlay without a picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--overlay", ROOT / "not_made.png"], ["--overlay"]),
         "--overlay of a bad picture": (["ask", "--model", NANO, "--prompt", QUESTION, "--image", ROOT / "cut.png", "--overlay",
                                         ROOT / "not_made.png"], ["cut.png"]),

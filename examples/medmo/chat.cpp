@@ -1,0 +1,173 @@
+// medmo chat: a conversation on the terminal, or an answer for each line that comes through a pipe.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "medmo/core/parallel.hpp"
+#include "medmo/generate/session.hpp"
+#include "medmo/load.hpp"
+#include "picture.hpp"
+#include "report.hpp"
+#include "sampling.hpp"
+
+namespace command {
+namespace {
+
+using medmo::index;
+
+struct chat_arguments {
+  std::string model, system;
+  std::vector<std::string> images;
+  picture_arguments picture;
+  sampling_arguments sampling;
+  index max_new_tokens = 512, min_pixels = 0, max_pixels = 0;
+  bool json = false;
+  int threads = 0;
+};
+
+constexpr char const* usage =
+    "/image FILE   a picture for the next question\n"
+    "/reset        a new conversation\n"
+    "/quit         the end\n"
+    "Everything else is a question. Ctrl-C ends an answer.\n";
+
+volatile std::sig_atomic_t interrupted = 0;
+
+/// While it lives, Ctrl-C ends the answer rather than the program.
+struct interrupt_guard {
+  interrupt_guard() {
+    interrupted = 0;
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+  }
+  interrupt_guard(interrupt_guard const&) = delete;
+  ~interrupt_guard() { std::signal(SIGINT, SIG_DFL); }
+};
+
+template <class C>
+class conversation {
+ public:
+  explicit conversation(chat_arguments const& args)
+      : args_(args), waiting_(read_pictures(args.images, args.picture)), model_(medmo::load<C>(args.model)), chat_(model_) {
+    options_ = {.max_new_tokens = args.max_new_tokens, .sampling = sampling_of(args.sampling, model_.sampling),
+                .system = args.system, .stop = args.sampling.stop, .min_pixels = args.min_pixels, .max_pixels = args.max_pixels};
+    options_.on_text = [this](std::string_view piece) {
+      if (!args_.json) {
+        std::fwrite(piece.data(), 1, piece.size(), stdout);
+        std::fflush(stdout);
+      }
+      return interrupted == 0;
+    };
+  }
+
+  /// Lines until the end of the input or /quit. False if one of them ended in an error.
+  bool run() {
+    if (person_) std::fputs(usage, stderr);
+    bool good = true;
+    for (std::string line; read(line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      if (line.find_first_not_of(" \t") == std::string::npos) continue;
+      if (line == "/quit") break;
+      good &= attempt(line);
+    }
+    if (person_) std::fputs("\n", stderr);
+    return good || person_;
+  }
+
+ private:
+  bool read(std::string& line) {
+    if (person_) std::fputs("> ", stderr);
+    return static_cast<bool>(std::getline(std::cin, line));
+  }
+
+  /// One line. An error is told, and the conversation goes on as if the line had not been.
+  bool attempt(std::string const& line) {
+    try {
+      if (line.starts_with("/")) obey(line);
+      else answer(line);
+      return true;
+    } catch (std::exception const& e) {
+      std::fprintf(stderr, "medmo: %s\n", e.what());
+      if (args_.json) {
+        std::puts(nlohmann::json{{"error", e.what()}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        std::fflush(stdout);
+      }
+      return false;
+    }
+  }
+
+  void obey(std::string const& line) {
+    if (line == "/reset") {
+      chat_.reset();
+      waiting_.clear();
+    } else if (line.starts_with("/image ")) {
+      auto const begin = line.find_first_not_of(' ', 7);
+      if (begin == std::string::npos) MEDMO_THROW(medmo::errc::bad_argument, "/image", "a file", "none");
+      auto const end = line.find_last_not_of(' ') + 1;
+      waiting_.push_back(read_picture(line.substr(begin, end - begin), args_.picture));
+      auto const& p = waiting_.back();
+      if (person_)
+        std::fprintf(stderr, "%lld x %lld, for the next question\n", static_cast<long long>(p.width), static_cast<long long>(p.height));
+    } else if (line == "/help") {
+      std::fputs(usage, stderr);
+    } else {
+      MEDMO_THROW(medmo::errc::bad_argument, "command", "/image FILE, /reset, /help or /quit", "\"" + line.substr(0, 40) + "\"");
+    }
+  }
+
+  void answer(std::string const& question) {
+    interrupt_guard guard;
+    auto const a = chat_.ask(waiting_, question, options_);
+    waiting_.clear();
+    if (args_.json) {
+      nlohmann::ordered_json out{{"text", a.text}, {"stop_reason", medmo::name_of(a.stopped)}, {"detections", detections_of(a)}};
+      std::puts(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    } else {
+      std::puts("");
+      for (auto const& d : a.detections)
+        std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px  %.3f\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2,
+                    d.box_px.y2, d.confidence.value_or(0));
+      if (person_ && a.stopped != medmo::stop_reason::end_of_turn)
+        std::fprintf(stderr, "(%s)\n", std::string(medmo::name_of(a.stopped)).c_str());
+    }
+    std::fflush(stdout);
+  }
+
+  chat_arguments const& args_;
+  bool const person_ = isatty(0) != 0;
+  std::vector<medmo::image> waiting_;  // for the next question
+  medmo::pretrained<C> model_;
+  medmo::session<C> chat_;
+  medmo::ask_options options_;
+};
+
+}  // namespace
+
+void add_chat(CLI::App& app) {
+  auto args = std::make_shared<chat_arguments>();
+  auto* sub = app.add_subcommand("chat", "A conversation: /image FILE, /reset, /quit; from a pipe, an answer for each line");
+  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
+  sub->add_option("--image", args->images, "For the first question; once for each picture")->take_all();
+  add_picture_options(*sub, args->picture);
+  sub->add_option("--system", args->system, "A system text before the first turn");
+  add_sampling(*sub, args->sampling);
+  sub->add_option("--max-new-tokens", args->max_new_tokens, "Longest answer")->check(CLI::NonNegativeNumber)->capture_default_str();
+  sub->add_option("--min-pixels", args->min_pixels, "Least area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
+  sub->add_option("--max-pixels", args->max_pixels, "Greatest area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
+  sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
+  sub->add_flag("--json", args->json, "A JSON object a line; {\"error\": ...} where a line could not be answered");
+  sub->callback([args] {
+    medmo::set_thread_count(args->threads);
+    bool good = true;
+    with_configuration(args->model, [&]<class C>(std::type_identity<C>) { good = conversation<C>(*args).run(); });
+    if (!good) MEDMO_THROW(medmo::errc::bad_argument, "standard input", "lines that can be answered", "some that cannot, named above");
+  });
+}
+
+}  // namespace command
