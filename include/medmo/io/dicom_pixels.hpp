@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "../core/image.hpp"
-#include "dicom_elements.hpp"
+#include "dicom_table.hpp"
 
 namespace medmo::inline MEDMO_ABI::io {
 
@@ -168,38 +168,6 @@ class dicom_values {
   dicom_frame const& f_;
 };
 
-/// A table: entries from `first` on, values beyond either end take the nearest.
-struct dicom_table {
-  std::int64_t first = 0;
-  int bits = 16;
-  std::vector<std::uint16_t> entries;
-  std::uint16_t operator()(double x) const {
-    auto last = static_cast<double>(entries.size() - 1);
-    return entries[static_cast<std::size_t>(std::clamp(std::trunc(x) - static_cast<double>(first), 0.0, last))];
-  }
-};
-
-/// Descriptor (entries, 0 for 2^16; first; bits an entry) and data, of 16-bit words or of bytes where there are just as many.
-inline dicom_table read_dicom_table(dicom_data const& data, dicom_tag descriptor, dicom_tag content, bool is_signed, std::string_view where) {
-  auto count = data.word(descriptor), first = data.word(descriptor, count ? 1 : 0), bits = data.word(descriptor, count ? 2 : 0);
-  auto const* e = data.find(content);
-  if (!count || !e || e->undefined) bad_image(where, "a table " + dicom_data::name(content) + " and its description", "none");
-  dicom_table table;
-  std::size_t n = *count == 0 ? 65536 : *count;
-  auto vr = data.find(descriptor)->vr;
-  table.first = (vr.empty() ? is_signed : vr == "SS") ? std::int64_t{static_cast<std::int16_t>(*first)} : std::int64_t{*first};
-  table.bits = *bits;
-  if (table.bits < 8 || table.bits > 16) bad_image(where, "a table of 8 .. 16 bits", std::to_string(table.bits));
-  bool bytes = e->value.size() == n + n % 2 && table.bits == 8;
-  if (!bytes && e->value.size() / 2 < n)
-    bad_image(where, std::to_string(n) + " entries in " + dicom_data::name(content), std::to_string(e->value.size()) + " bytes");
-  table.entries.resize(n);
-  for (std::size_t i = 0; i < n; ++i)
-    table.entries[i] = bytes ? static_cast<std::uint16_t>(e->value[e->coding.big_endian ? i ^ 1 : i])
-                             : dicom_data::dicom_word(e->value, i, e->coding.big_endian);
-  return table;
-}
-
 /// 0..1 to 0..255, halves up.
 inline std::uint8_t to_byte(double y) { return static_cast<std::uint8_t>(std::clamp(std::floor(y * 255.0 + 0.5), 0.0, 255.0)); }
 
@@ -293,10 +261,11 @@ inline void paint_grey(dicom_matrix const& m, dicom_values const& values, dicom_
 }
 
 inline void paint_palette(dicom_data const& data, dicom_matrix const& m, dicom_values const& values, std::string_view where, image& out) {
-  if (!data.find(0x00281201) && data.find(0x00281221))
-    MEDMO_THROW(errc::unsupported, std::string(where), "a whole palette", "a segmented one");
+  bool segmented = !data.find(0x00281201) && data.find(0x00281221);
   std::array<dicom_table, 3> tables;
-  for (unsigned c = 0; c < 3; ++c) tables[c] = read_dicom_table(data, 0x00281101 + c, 0x00281201 + c, m.is_signed, where);
+  for (unsigned c = 0; c < 3; ++c)
+    tables[c] = segmented ? read_segmented_dicom_table(data, 0x00281101 + c, 0x00281221 + c, m.is_signed, where)
+                          : read_dicom_table(data, 0x00281101 + c, 0x00281201 + c, m.is_signed, where);
   auto* to = out.pixels.data();
   for (std::uint64_t i = 0, n = m.pixels(); i < n; ++i, to += 3)
     for (std::size_t c = 0; c < 3; ++c)

@@ -298,6 +298,21 @@ TEST_CASE("colours: by pixel and by plane, half colour, palettes of words") {
   CHECK(pixels() == std::vector<std::uint8_t>{255, 9, 100, 228, 0, 50});
 }
 
+TEST_CASE("palettes in segments: values, lines, and repetitions") {
+  parts p;
+  p.photometric = "PALETTE COLOR", p.allocated = p.stored = 8, p.high = 7, p.rows = 1, p.columns = 8;
+  p.pixels = std::string("\x00\x01\x02\x03\x04\x05\x06\x07", 8);
+  p.before = [](writer& w) {
+    for (unsigned c = 0; c < 3; ++c) w.element(0x00281101 + c, "US", std::string("\x08\x00\x00\x00\x10\x00", 6));
+    for (unsigned c = 0; c < 3; ++c) {
+      writer words;  // 1, 3 in words' high bytes; a line over 3 to 9; the first segment again, which is at byte 0; a value
+      for (unsigned v : {0u, 2u, 0x100u, 0x300u, 1u, 3u, 0x900u, 2u, 1u, 0u, 0u, 0u, 1u, 0xff00u}) words.number(v, 2);
+      w.element(0x00281221 + c, "OW", {reinterpret_cast<char const*>(words.out.data()), words.out.size()});
+    }
+  };
+  CHECK(greys(p) == "1 3 5 7 9 1 3 255");
+}
+
 TEST_CASE("sequences in each other are walked, to a depth of 64 and no further") {
   auto nested = [](int depth) {
     parts p;
@@ -371,12 +386,42 @@ TEST_CASE("bad files are refused, each by its name") {
          };
        },
        errc::bad_image, "65536 entries"},
-      {"a segmented palette",
+      {"a segmented palette without a first value",
        [](parts& p) {
          p.photometric = "PALETTE COLOR";
-         p.before = [](writer& w) { w.element(0x00281221, "OW", "abcd"); };
+         p.before = [](writer& w) {
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281101 + c, "US", std::string("\x04\x00\x00\x00\x10\x00", 6));
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281221 + c, "OW", std::string("\x01\x00\x04\x00\xff\xff", 6));
+         };
        },
-       errc::unsupported, "a segmented one"},
+       errc::bad_image, "a segment of values"},
+      {"a segmented palette that repeats itself without end",
+       [](parts& p) {
+         p.photometric = "PALETTE COLOR";
+         p.before = [](writer& w) {
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281101 + c, "US", std::string("\x04\x00\x00\x00\x10\x00", 6));
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281221 + c, "OW", std::string("\x02\x00\x01\x00\x00\x00\x00\x00", 8));
+         };
+       },
+       errc::bad_image, "a segment of values"},
+      {"a segmented palette of segments of nothing",
+       [](parts& p) {
+         p.photometric = "PALETTE COLOR";
+         p.before = [](writer& w) {
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281101 + c, "US", std::string("\x04\x00\x00\x00\x10\x00", 6));
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281221 + c, "OW", std::string(64, '\0'));
+         };
+       },
+       errc::bad_image, "a segment of values"},
+      {"a segmented palette shorter than it says",
+       [](parts& p) {
+         p.photometric = "PALETTE COLOR";
+         p.before = [](writer& w) {
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281101 + c, "US", std::string("\x04\x00\x00\x00\x10\x00", 6));
+           for (unsigned c = 0; c < 3; ++c) w.element(0x00281221 + c, "OW", std::string("\x00\x00\x01\x00\x01\x00", 6));
+         };
+       },
+       errc::bad_image, "whole segments"},
       {"a window of no width", [](parts& p) { p.centre = "1", p.width = "0"; }, errc::bad_image, "a window of a width"},
       {"a window that is not a number", [](parts& p) { p.centre = "nan", p.width = "5"; }, errc::bad_image, "(0028,1050)"},
       {"an unknown window function", [](parts& p) { p.centre = "1", p.width = "5", p.function = "MAGIC"; }, errc::bad_image, "a window function"},
