@@ -76,7 +76,7 @@ class conversation {
       if (line == "/quit") break;
       good &= attempt(line);
     }
-    if (person_) std::fputs("\n", stderr);
+    if (person_ && std::cin.eof()) std::fputs("\n", stderr);
     return good || person_;
   }
 

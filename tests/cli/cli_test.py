@@ -129,6 +129,13 @@ class Ask(unittest.TestCase):
             self.assertEqual(cut["text"], plain["text"][:plain["text"].index(stop)])
             self.assertEqual(cut["stop_reason"], "stop_string")
 
+    def test_the_penalty_of_a_folder_is_its_default(self):
+        own = json.loads((NANO / "generation_config.json").read_text()) | {"repetition_penalty": 1.5}
+        folder = broken_folder("penalised", **{"generation_config.json": json.dumps(own)})
+        self.assertEqual(self.sampled(model=folder), self.sampled("--repetition-penalty", 1.5))
+        self.assertEqual(self.sampled("--repetition-penalty", 1, model=folder), self.sampled())
+        shutil.rmtree(folder)
+
     def test_log_probabilities(self):
         answer = ask("--top-logprobs", 3)
         self.assertEqual(len(answer["alternatives"]), len(answer["tokens"]))
