@@ -4,7 +4,7 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE "${WORK}")
-if(HOW STREQUAL "find_package")
+if(HOW MATCHES "^find_package")
   run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
   foreach(file IN ITEMS LICENSE NOTICE)
     if(NOT EXISTS "${WORK}/prefix/share/doc/medmo/${file}")

@@ -9,6 +9,14 @@ int main() {
 #ifdef _OPENMP
   same = same && medmo::thread_count() == 3;  // one setting for the program, made in the other unit
 #endif
+#ifdef MEDMO_DICOM
+  try {
+    medmo::io::read_dicom(std::span<std::byte const>(), "nothing");
+    same = false;
+  } catch (medmo::error const& e) {
+    same = same && e.code() == medmo::errc::bad_image;
+  }
+#endif
   try {
     MEDMO_THROW(medmo::errc::bad_argument, "argv[1]", "a box", "nothing");
   } catch (medmo::error const& e) {

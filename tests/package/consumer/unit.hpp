@@ -8,5 +8,8 @@
 #include <medmo/core/error.hpp>
 #include <medmo/core/parallel.hpp>
 #endif
+#ifdef MEDMO_DICOM
+#include <medmo/io/dicom.hpp>
+#endif
 
 medmo::box<medmo::pixel> scaled_elsewhere(medmo::box<medmo::norm1000> b);
