@@ -283,6 +283,38 @@ class Chat(unittest.TestCase):
             self.assertTrue(line.startswith("medmo: "), line)
 
 
+class Dicom(unittest.TestCase):
+    FILES = IMAGES.parent / "dicom"
+
+    def test_told_by_content(self):
+        hidden = ROOT / "scan.png"
+        shutil.copy(self.FILES / "CT_small.dcm", hidden)
+        done = run("ask", "--model", NANO, "--prompt", QUESTION, "--max-new-tokens", 1, "--image", hidden, "--json")
+        if "without DCMTK" in done.stderr:
+            self.assertEqual(done.returncode, 2)
+            self.skipTest("built without DCMTK")
+        self.assertEqual(json.loads(done.stdout)["prompt_tokens"], ask("--image", self.FILES / "CT_small.dcm")["prompt_tokens"])
+        shown = {}
+        for name, options in {"own": [], "narrow": ["--window", "40/80"], "lung": ["--window", "-600/1500"], "three": ["--ct-windows"]}.items():
+            ask("--image", hidden, "--overlay", ROOT / "shown.png", *options)
+            shown[name] = (ROOT / "shown.png").read_bytes()
+        self.assertEqual(len(set(shown.values())), 4)
+        cases = {
+            "a frame that is not there": (["CT_small.dcm", "--frame", 1], "expected a frame of 0 .. 0, found 1"),
+            "half a window": (["CT_small.dcm", "--window", "40"], "expected centre/width"),
+            "a window of no width": (["CT_small.dcm", "--window", "40/0"], "a window of a width"),
+            "a window in words": (["CT_small.dcm", "--window", "wide"], "expected centre/width"),
+            "three windows of MR": (["MR_small.dcm", "--ct-windows"], "expected CT for three windows"),
+            "an option without a DICOM file": (["../images/microaneurysms.png", "--frame", 1], "--frame: expected a DICOM file"),
+        }
+        for name, ((file, *options), words) in cases.items():
+            with self.subTest(name):
+                done = run("ask", "--model", NANO, "--prompt", QUESTION, "--image", self.FILES / file, *options)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(words, done.stderr)
+        hidden.unlink(), (ROOT / "shown.png").unlink()
+
+
 class Inspect(unittest.TestCase):
     def test_numbers(self):
         report = json.loads(call("inspect", "--model", NANO, "--json", "--hashes", "--width", 512, "--height", 256))
