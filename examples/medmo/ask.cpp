@@ -74,7 +74,7 @@ void ask(ask_arguments const& args) {
   }
   std::printf("\n");
   for (auto const& d : answer.detections)
-    std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px  %.3f\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2,
+    std::printf("  %-24s  [%4.0f, %4.0f, %4.0f, %4.0f] px  %.3g\n", d.label.c_str(), d.box_px.x1, d.box_px.y1, d.box_px.x2,
                 d.box_px.y2, d.confidence.value_or(0));
   for (auto const& d : answer.dropped) std::fprintf(stderr, "not a box: %s\n", d.c_str());
   auto n = static_cast<double>(answer.tokens.size());
