@@ -101,11 +101,15 @@ TEST_CASE("sampler: the sets and the shares are those of the definition") {
       ++counts[s.draw(now).value()];
     }
     double chi = 0;
-    for (auto const& [id, n] : counts) {
+    for (auto const& drawn : counts) {
+      auto const id = drawn.first;
+      auto const n = drawn.second;
       CAPTURE(id);
       CHECK(expected.count(id));
     }
-    for (auto const& [id, p] : expected) {
+    for (auto const& kept : expected) {
+      auto const id = kept.first;
+      auto const p = kept.second;
       double mean = p * draws;
       chi += (counts[id] - mean) * (counts[id] - mean) / mean;
     }

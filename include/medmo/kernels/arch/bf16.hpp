@@ -55,7 +55,11 @@ struct bf16x32 {
 #if MEDMO_AVX512_BF16
     std::int32_t pair;
     std::memcpy(&pair, static_cast<void const*>(p), 4);
-    return {_mm512_set1_epi32(pair)};
+    bf16x32 all{_mm512_set1_epi32(pair)};
+#if defined(__clang__)
+    asm("" : "+v"(all.bits));  // clang 16 crashes when it folds the broadcast into VDPBF16PS
+#endif
+    return all;
 #else
     return {f32x16(static_cast<float>(p[0])), f32x16(static_cast<float>(p[1]))};
 #endif
