@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "medmo/core/box.hpp"
 #include "medmo/io/dicom.hpp"
 
 using namespace medmo;
@@ -199,6 +200,19 @@ TEST_CASE("geometry, window and names of a file") {
   CHECK(mr.window->width == 1600);
   CHECK(io::read_dicom(folder + "emri_small.dcm", {.frame = 9}).frames == 10);
   CHECK(io::read_dicom(folder + "liver.dcm", {.frame = 2}).bits_stored == 1);
+}
+
+TEST_CASE("a box of the picture is a box of the matrix: a mask's extent is numpy's") {
+  box<pixel> const expected[] = {{79, 145, 351, 367}, {80, 146, 350, 366}, {81, 147, 349, 365}};  // of liver.dcm's pixel_array
+  for (medmo::index frame = 0; frame < 3; ++frame) {
+    auto mask = io::read_dicom(folder + "liver.dcm", {.frame = frame}).picture;
+    box<pixel> found{1e9, 1e9, 0, 0};
+    for (medmo::index y = 0; y < mask.height; ++y)
+      for (medmo::index x = 0; x < mask.width; ++x)
+        if (mask.at(x, y)[0] != 0)
+          found = {std::min(found.x1, double(x)), std::min(found.y1, double(y)), std::max(found.x2, double(x + 1)), std::max(found.y2, double(y + 1))};
+    CHECK(found == expected[frame]);
+  }
 }
 
 TEST_CASE("windows follow the formulas of PS3.3 C.11.2") {
