@@ -103,7 +103,6 @@ TEST_CASE("sampler: the sets and the shares are those of the definition") {
     double chi = 0;
     for (auto const& drawn : counts) {
       auto const id = drawn.first;
-      auto const n = drawn.second;
       CAPTURE(id);
       CHECK(expected.count(id));
     }

@@ -87,11 +87,11 @@ TEST_CASE("resample: sizes that make no sense are errors") {
     image const* in;
     index w, h;
   };
-  for (auto [name, in, w, h] :
+  for (row const& r :
        {row{"no input", &empty, 4, 4}, row{"pixels too few", &torn, 4, 4}, row{"width 0", &good, 0, 4},
         row{"negative height", &good, 4, -1}, row{"beyond the limit", &good, (index{1} << 24) + 1, 1}}) {
-    CAPTURE(name);
-    CHECK_THROWS_AS(resample_bicubic(*in, w, h), medmo::error);
+    CAPTURE(r.name);
+    CHECK_THROWS_AS(resample_bicubic(*r.in, r.w, r.h), medmo::error);
   }
 }
 #endif
