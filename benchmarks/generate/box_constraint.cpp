@@ -36,7 +36,8 @@ double nano_token() {
     auto folder = (std::filesystem::temp_directory_path() / "medmo_bench_nano").string();
     std::filesystem::create_directories(folder);
     medmo::write_random_checkpoint<C>(folder, {.seed = 1});
-    auto model = medmo::model<C>::load(std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(folder)), folder);
+    auto model = medmo::model<C>::load(
+        std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(folder)), folder);
     medmo::sequence<C> s(model);
     s.reserve(400);
     s.append(std::vector<index>(280, 100));
@@ -60,7 +61,7 @@ struct place {
 
 std::vector<place> places() {
   std::string many = "Nodule <box>[";
-  for (int i = 0; i < 60; ++i) many += "[" + std::to_string(i) + ", 5, 600, 700], ";
+  for (int i = 0; i < 60; ++i) many.append("[").append(std::to_string(i)).append(", 5, 600, 700], ");
   return {{"free text", {.mode = box_mode::in_text}, "There is a fracture"},
           {"free text, <box", {.mode = box_mode::in_text}, "There is a fracture <box"},
           {"in a number", {.mode = box_mode::in_text}, "There is a fracture <box>[[156, 51"},
@@ -71,7 +72,8 @@ std::vector<place> places() {
 }
 
 template <class T>
-void mask(benchmark::State& state, medmo::text::tokenizer<T> const& tokenizer, place const& p, double token, char const* counter) {
+void mask(benchmark::State& state, medmo::text::tokenizer<T> const& tokenizer, place const& p, double token,
+          char const* counter) {
   medmo::box_vocabulary words(tokenizer, T::rows);
   medmo::box_constraint constraint(words, p.options, {tokenizer.find("<|im_end|>").value()});
   for (char c : p.text) constraint.accept(tokenizer.base().single(static_cast<unsigned char>(c)));
@@ -114,11 +116,19 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   double const nano_seconds = nano_token();
   for (auto const& p : places()) {
-    benchmark::RegisterBenchmark((std::string("mask/qwen/") + p.name).c_str(), [p](benchmark::State& s) { mask(s, qwen(), p, 0.3, "of_4b"); })->Unit(benchmark::kMicrosecond);
-    benchmark::RegisterBenchmark((std::string("mask/nano/") + p.name).c_str(), [p, nano_seconds](benchmark::State& s) { mask(s, nano(), p, nano_seconds, "of_nano"); })->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((std::string("mask/qwen/") + p.name).c_str(), [p](benchmark::State& s) {
+      mask(s, qwen(), p, 0.3, "of_4b");
+    })->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((std::string("mask/nano/") + p.name).c_str(), [p, nano_seconds](benchmark::State& s) {
+      mask(s, nano(), p, nano_seconds, "of_nano");
+    })->Unit(benchmark::kMicrosecond);
   }
-  benchmark::RegisterBenchmark("evidence/qwen", [](benchmark::State& s) { evidence(s, qwen(), 0.3, "of_4b"); })->Unit(benchmark::kMicrosecond);
-  benchmark::RegisterBenchmark("evidence/nano", [nano_seconds](benchmark::State& s) { evidence(s, nano(), nano_seconds, "of_nano"); })->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark("evidence/qwen", [](benchmark::State& s) {
+    evidence(s, qwen(), 0.3, "of_4b");
+  })->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark("evidence/nano", [nano_seconds](benchmark::State& s) {
+    evidence(s, nano(), nano_seconds, "of_nano");
+  })->Unit(benchmark::kMicrosecond);
   benchmark::RegisterBenchmark("vocabulary, once a session", vocabulary)->Unit(benchmark::kMillisecond);
   std::printf("a token of medmo_nano: %.3f ms\n", nano_seconds * 1e3);
   benchmark::RunSpecifiedBenchmarks();

@@ -58,7 +58,8 @@ inline void check(box_options const& o) {
   auto sorted = o.labels;
   std::sort(sorted.begin(), sorted.end());
   auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  demand(twice == sorted.end(), "box labels", "every label once", twice == sorted.end() ? "" : "'" + *twice + "' twice");
+  demand(twice == sorted.end(), "box labels", "every label once",
+         twice == sorted.end() ? "" : "'" + *twice + "' twice");
 }
 
 class box_automaton {
@@ -144,22 +145,34 @@ class box_automaton {
   }
 
  private:
-  enum class place : std::uint8_t { text, line, label, open, brackets, number, blank, after_box, next_box, close, line_end };
+  enum class place : std::uint8_t {
+    text,
+    line,
+    label,
+    open,
+    brackets,
+    number,
+    blank,
+    after_box,
+    next_box,
+    close,
+    line_end
+  };
   static constexpr std::string_view open_tag = "<box>", close_tag = "</box>";
   static constexpr index bytes_of_list = 32;  // of "[[1000, 1000, 1000, 1000]]</box>"
 
   struct state {
     place at = place::text;
-    std::uint8_t n = 0;                    // bytes of the literal at hand, or of "<box>" in text
-    std::uint8_t number = 0, digits = 0;   // which of the four, and how many digits it has
-    std::int16_t value[4] = {};            // numbers so far; the last may be unfinished
-    std::uint64_t group = 0;               // of boxes that must differ
-    std::uint64_t hash = 0, label = 0;     // of all bytes of the label; up to its last that is no blank or colon
+    std::uint8_t n = 0;                   // bytes of the literal at hand, or of "<box>" in text
+    std::uint8_t number = 0, digits = 0;  // which of the four, and how many digits it has
+    std::int16_t value[4] = {};           // numbers so far; the last may be unfinished
+    std::uint64_t group = 0;              // of boxes that must differ
+    std::uint64_t hash = 0, label = 0;    // of all bytes of the label; up to its last that is no blank or colon
     std::uint32_t tags = 0;
-    std::int32_t length = 0;               // bytes of the label
-    std::uint32_t low = 0, high = 0;       // the labels that begin with these bytes, of a fixed set
-    bool whole = false;                    // a label of the set, then a blank
-    bool sentence = false;                 // the end of a sentence, then a blank
+    std::int32_t length = 0;          // bytes of the label
+    std::uint32_t low = 0, high = 0;  // the labels that begin with these bytes, of a fixed set
+    bool whole = false;               // a label of the set, then a blank
+    bool sentence = false;            // the end of a sentence, then a blank
     char last = 0;
     std::uint8_t utf8_left = 0, utf8_low = 0, utf8_high = 0;  // bytes missing of a character; bounds of the next
   };

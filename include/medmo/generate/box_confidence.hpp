@@ -68,7 +68,8 @@ class box_evidence {
 
   /// Expected value and standard deviation of the four coordinates (docs/boxes.md); none unless the list is four whole
   /// numbers 0..1000 without leading zeros, each digit a token of its own.
-  std::optional<std::array<coordinate_estimate, 4>> coordinates(std::string_view text, text::labelled_box const& box) const {
+  std::optional<std::array<coordinate_estimate, 4>> coordinates(std::string_view text,
+                                                                text::labelled_box const& box) const {
     std::array<coordinate_estimate, 4> out{};
     std::size_t count = 0;
     for (auto at = box.text_begin; at < box.text_end; ++at) {

@@ -105,7 +105,8 @@ class box_constraint {
       if (!automaton_.takes({&c, 1}, std::numeric_limits<index>::max())) continue;
       bool const here = quick && !(label.no_blank && c == ' ');  // that c may begin a label is known by now
       for (auto const& t : vocabulary_.beginning_with(static_cast<unsigned char>(b)))
-        if ((here && t.plain_label && static_cast<index>(t.bytes.size()) <= label.room) || automaton_.takes(t.bytes, left - 1))
+        if ((here && t.plain_label && static_cast<index>(t.bytes.size()) <= label.room) ||
+            automaton_.takes(t.bytes, left - 1))
           keep(t.id);
     }
     if (automaton_.may_end())

@@ -52,7 +52,8 @@ struct drawn_answer {
   std::vector<double> digits(std::size_t token) const {
     std::vector<double> p;
     double total = 0;
-    for (char c = '0'; c <= '9'; ++c) p.push_back(std::exp(log_probability(token, std::string(1, c)))), total += p.back();
+    for (char c = '0'; c <= '9'; ++c)
+      p.push_back(std::exp(log_probability(token, std::string(1, c)))), total += p.back();
     for (auto& q : p) q /= total;
     return p;
   }
@@ -90,10 +91,13 @@ medmo::coordinate_estimate enumerated(drawn_answer const& a, std::size_t first_t
 
 TEST_CASE("box confidence: scores and coordinates are what the formulas say") {
   for (std::uint64_t seed = 1; seed < 6; ++seed) {
-    drawn_answer a(pieces_of("Two \xE5\xB7\xA6 <box>[[7, 0, 56, 600], [156, 5, 1000, 999]]</box>, A <box>[[1, 2, 3, 4]]</box>"), seed);
+    drawn_answer a(
+        pieces_of("Two \xE5\xB7\xA6 <box>[[7, 0, 56, 600], [156, 5, 1000, 999]]</box>, A <box>[[1, 2, 3, 4]]</box>"),
+        seed);
     auto read = medmo::text::parse_grounding(a.text);
     REQUIRE(read.boxes.size() == 3);
-    std::vector<std::vector<std::string>> numbers{{"7", "0", "56", "600"}, {"156", "5", "1000", "999"}, {"1", "2", "3", "4"}};
+    std::vector<std::vector<std::string>> numbers{
+        {"7", "0", "56", "600"}, {"156", "5", "1000", "999"}, {"1", "2", "3", "4"}};
     std::size_t token = 0;
     for (std::size_t b = 0; b < 3; ++b) {
       double sum = 0;
@@ -160,8 +164,12 @@ TEST_CASE("session: log-probabilities are those of the model, with and without a
   for (auto mode : {box_mode::off, box_mode::only})
     for (bool greedy : {true, false}) {
       medmo::session chat(model);
-      auto answer = chat.ask({scan}, "Where?", {.max_new_tokens = 70, .sampling = medmo::sampling_options{.greedy = greedy, .temperature = 3, .top_k = 0, .top_p = 1, .seed = 2},
-                                                .boxes = {.mode = mode, .labels = mode == box_mode::only ? std::vector<std::string>{"a"} : std::vector<std::string>{}}});
+      auto answer = chat.ask(
+          {scan}, "Where?",
+          {.max_new_tokens = 70,
+           .sampling = medmo::sampling_options{.greedy = greedy, .temperature = 3, .top_k = 0, .top_p = 1, .seed = 2},
+           .boxes = {.mode = mode,
+                     .labels = mode == box_mode::only ? std::vector<std::string>{"a"} : std::vector<std::string>{}}});
       REQUIRE(answer.token_logprobs.size() == answer.tokens.size());
       auto patches = medmo::vision::preprocess(scan, medmo::vision::options_for(seeing::vision, model.pictures));
       medmo::arena memory;
@@ -186,8 +194,10 @@ TEST_CASE("session: boxes only, at any length and temperature, turn after turn")
   index found = 0;
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     medmo::session chat(model);
-    medmo::sampling_options drawing{.greedy = seed % 5 == 0, .temperature = seed % 2 ? 0.3f : 5.0f, .top_k = 0, .top_p = 1, .seed = seed};
-    medmo::ask_options options{.max_new_tokens = static_cast<index>(seed * 5), .sampling = drawing,
+    medmo::sampling_options drawing{
+        .greedy = seed % 5 == 0, .temperature = seed % 2 ? 0.3f : 5.0f, .top_k = 0, .top_p = 1, .seed = seed};
+    medmo::ask_options options{.max_new_tokens = static_cast<index>(seed * 5),
+                               .sampling = drawing,
                                .boxes = {.mode = box_mode::only, .max_boxes = 5}};
     if (seed % 3) options.boxes.labels = {"mass", "cyst"};
     for (auto answer : {chat.ask({scan}, "Where?", options), chat.ask({}, "And where else?", options)}) {
@@ -214,7 +224,8 @@ TEST_CASE("session: in free text without a box, the constraint changes nothing")
     medmo::session free(model), bound(model);
     medmo::sampling_options drawing{.greedy = seed == 0, .temperature = 2, .top_k = 0, .top_p = 1, .seed = seed};
     auto without = free.ask({}, "Tell me.", {.max_new_tokens = 100, .sampling = drawing});
-    auto with = bound.ask({}, "Tell me.", {.max_new_tokens = 100, .sampling = drawing, .boxes = {.mode = box_mode::in_text}});
+    auto with =
+        bound.ask({}, "Tell me.", {.max_new_tokens = 100, .sampling = drawing, .boxes = {.mode = box_mode::in_text}});
     REQUIRE(without.text.find("<box>") == std::string::npos);
     CHECK(with.tokens == without.tokens);
     CHECK(with.text == without.text);

@@ -34,10 +34,12 @@ std::size_t taken(box_automaton a, std::string_view text) {
 
 std::string all_boxes_but(int x1, int y1, int x2, std::set<int> left) {
   std::string out = "a <box>[";
-  for (int y2 = y1 + 1; y2 <= 1000; ++y2)
-    if (!left.count(y2))
-      out += (out.back() == '[' ? "[" : ", [") + std::to_string(x1) + ", " + std::to_string(y1) + ", " + std::to_string(x2) +
-             ", " + std::to_string(y2) + "]";
+  for (int y2 = y1 + 1; y2 <= 1000; ++y2) {
+    if (left.count(y2)) continue;
+    out += out.back() == ']' ? ", [" : "[";
+    for (int v : {x1, y1, x2, y2}) out.append(std::to_string(v)).append(", ");
+    out.replace(out.size() - 2, 2, "]");
+  }
   return out;
 }
 
@@ -48,13 +50,18 @@ TEST_CASE("box automaton: what is taken, and the byte at which the rest is not")
   };
   box_options only{.mode = box_mode::only}, text{.mode = box_mode::in_text};
   auto with = [](box_options o, index boxes) { return o.max_boxes = boxes, o; };
-  auto named = [](std::vector<std::string> labels) { return box_options{.mode = box_mode::only, .labels = std::move(labels)}; };
+  auto named = [](std::vector<std::string> labels) {
+    return box_options{.mode = box_mode::only, .labels = std::move(labels)};
+  };
   box_options brief{.mode = box_mode::only, .max_label_bytes = 4};
   std::vector<example> examples{
       {"two boxes", "Fractures <box>[[156, 516, 231, 607], [240, 529, 296, 581]]</box>", " ", only},
       {"two lines", "A <box>[[1, 2, 3, 4]]</box>\nB <box>[[1, 2, 3, 4]]</box>", "C", only},
       {"the whole picture", "A <box>[[0, 0, 1000, 1000]]</box>", "", only},
-      {"prose around", "x <b <bo x> <bo<box>[[1, 2, 3, 4]]</box>, and <box>[[1, 2, 3, 4]]</box>.", "", {.mode = box_mode::in_text}},
+      {"prose around",
+       "x <b <bo x> <bo<box>[[1, 2, 3, 4]]</box>, and <box>[[1, 2, 3, 4]]</box>.",
+       "",
+       {.mode = box_mode::in_text}},
       {"prose <box>", "see <box>", " ", text},
       {"one bracket", "A <box>[", "1", only},
       {"three brackets", "A <box>[[", "[", only},
@@ -109,8 +116,7 @@ TEST_CASE("box automaton: what is taken, and the byte at which the rest is not")
   for (auto const& e : examples) {
     CAPTURE(e.name);
     auto options = e.options;
-    if (e.good.size() > 1000)
-      options.max_boxes = 1000;
+    if (e.good.size() > 1000) options.max_boxes = 1000;
     CHECK(taken(box_automaton(options), e.good) == e.good.size());
     CHECK(taken(box_automaton(options), e.good + e.bad) == e.good.size());
     // whatever the answer stops at, it can be ended in as many bytes as said, and is then read as written
@@ -144,8 +150,13 @@ TEST_CASE("box automaton: what is taken, and the byte at which the rest is not")
 }
 
 TEST_CASE("box automaton: options that mean nothing are errors") {
-  struct bad { std::string name; box_options options; };
-  auto named = [](std::vector<std::string> labels) { return box_options{.mode = box_mode::only, .labels = std::move(labels)}; };
+  struct bad {
+    std::string name;
+    box_options options;
+  };
+  auto named = [](std::vector<std::string> labels) {
+    return box_options{.mode = box_mode::only, .labels = std::move(labels)};
+  };
   std::vector<bad> cases{{"max_boxes below 0", {.mode = box_mode::only, .max_boxes = -1}},
                          {"max_boxes above 1000", {.mode = box_mode::only, .max_boxes = 1001}},
                          {"no label bytes", {.mode = box_mode::only, .max_label_bytes = 0}},
@@ -205,8 +216,9 @@ struct generation {
 
 /// Draws from random logits: what may be part of a box is likely, so that boxes do come.
 template <class T>
-generation draw_answer(medmo::text::tokenizer<T> const& tokenizer, box_vocabulary const& words, box_options const& options,
-                       std::vector<float> const& base, std::uint64_t seed, float temperature, index length) {
+generation draw_answer(medmo::text::tokenizer<T> const& tokenizer, box_vocabulary const& words,
+                       box_options const& options, std::vector<float> const& base, std::uint64_t seed,
+                       float temperature, index length) {
   index const end = tokenizer.find("<|im_end|>").value();
   box_constraint constraint(words, options, {end});
   medmo::random_stream random(seed, medmo::stream_of("logits"));
@@ -214,16 +226,19 @@ generation draw_answer(medmo::text::tokenizer<T> const& tokenizer, box_vocabular
   generation out;
   std::string raw;
   // top_k 40 keeps a draw from a large vocabulary cheap
-  medmo::sampler draw({.greedy = temperature == 0, .temperature = std::max(temperature, 0.01f), .top_k = 40, .top_p = 1, .seed = seed},
-                      words.size(), {});
+  medmo::sampler draw(
+      {.greedy = temperature == 0, .temperature = std::max(temperature, 0.01f), .top_k = 40, .top_p = 1, .seed = seed},
+      words.size(), {});
   std::uint64_t at = 0;
   for (index left = length; left > 0; --left) {
     // another stretch of the same noise for every step
     auto const shift = random.bits(at++) % base.size();
     std::copy(base.begin() + static_cast<std::ptrdiff_t>(shift), base.end(), logits.begin());
-    std::copy(base.begin(), base.begin() + static_cast<std::ptrdiff_t>(shift), logits.end() - static_cast<std::ptrdiff_t>(shift));
+    std::copy(base.begin(), base.begin() + static_cast<std::ptrdiff_t>(shift),
+              logits.end() - static_cast<std::ptrdiff_t>(shift));
     if (constraint.automaton().in_text() && random.bits(at++) % 8) {  // "<box>" comes now and then, in several cuts
-      std::vector<std::string> const next[] = {{"<", "<b", " <", "<box"}, {"b", "bo", "box"}, {"o", "ox"}, {"x"}, {">"}};
+      std::vector<std::string> const next[] = {
+          {"<", "<b", " <", "<box"}, {"b", "bo", "box"}, {"o", "ox"}, {"x"}, {">"}};
       for (auto const& part : next[constraint.automaton().opened()])
         if (auto ids = tokenizer.encode(part); ids.size() == 1) logits[static_cast<std::size_t>(ids[0])] += 14;
     }
@@ -281,8 +296,12 @@ void many_answers(medmo::text::tokenizer<T> const& tokenizer, int count, index l
   CHECK(cut > count / 20);
 }
 
-TEST_CASE("box constraint: random logits of nano's vocabulary at any temperature") { many_answers(text_tests::nano_tokenizer(), 9900, 90); }
-TEST_CASE("box constraint: random logits of Qwen's vocabulary at any temperature") { many_answers(text_tests::qwen_tokenizer(), 150, 80); }
+TEST_CASE("box constraint: random logits of nano's vocabulary at any temperature") {
+  many_answers(text_tests::nano_tokenizer(), 9900, 90);
+}
+TEST_CASE("box constraint: random logits of Qwen's vocabulary at any temperature") {
+  many_answers(text_tests::qwen_tokenizer(), 150, 80);
+}
 
 /// Every way to write `text` in tokens of a vocabulary.
 void each_split(std::map<std::string_view, index> const& ids, std::string_view text, std::vector<index>& split,
@@ -305,7 +324,8 @@ void every_split(medmo::text::tokenizer<T> const& tokenizer) {
   std::vector<index> none;
   std::vector<float> logits(static_cast<std::size_t>(T::rows));
   int splits = 0, merged = 0;
-  for (std::string text : {"a <box>[[7", "a<box>[[7", "<box>[[7", "<<box>[[7", "<box<box>[[7", "1 <bo <box>[[7", "\n<box>[[7"})
+  for (std::string text :
+       {"a <box>[[7", "a<box>[[7", "<box>[[7", "<<box>[[7", "<box<box>[[7", "1 <bo <box>[[7", "\n<box>[[7"})
     for (bool interrupted : {false, true})
       each_split(ids, text, none, [&](std::vector<index> const& split) {
         ++splits;
@@ -321,8 +341,12 @@ void every_split(medmo::text::tokenizer<T> const& tokenizer) {
             auto after = written + std::string(words.bytes(other));
             auto tag = after.find("<box>");
             if (inside && words.bytes(other).empty()) REQUIRE(!open);
-            if (tag == after.npos) REQUIRE(open);  // free text stays free
-            else if (tag + 5 < after.size() && after[tag + 5] != '[') { merged += !inside; REQUIRE(!open); }
+            if (tag == after.npos)
+              REQUIRE(open);  // free text stays free
+            else if (tag + 5 < after.size() && after[tag + 5] != '[') {
+              merged += !inside;
+              REQUIRE(!open);
+            }
           }
           constraint.accept(id);
           written += words.bytes(id);
@@ -336,16 +360,15 @@ void every_split(medmo::text::tokenizer<T> const& tokenizer) {
   CHECK(merged > 0);
 }
 
-TEST_CASE("box constraint: <box> is seen however tokens cut it") {
-  every_split(text_tests::nano_tokenizer());
-}
+TEST_CASE("box constraint: <box> is seen however tokens cut it") { every_split(text_tests::nano_tokenizer()); }
 
 TEST_CASE("box constraint: in free text not a bit of the logits changes, but of tokens that would end <box> wrongly") {
   auto const& tokenizer = text_tests::qwen_tokenizer();
   box_vocabulary words(tokenizer, medmo::text::qwen_tokens::rows);
   auto const before = noise(words.size());
   auto after = before;
-  std::string const text = "There is <b>no</b> <bo><bo x>, a < b > c, <box, box>, < box>, </box>, <<bo\xE5\xB7\xA6 and <bo";
+  std::string const text =
+      "There is <b>no</b> <bo><bo x>, a < b > c, <box, box>, < box>, </box>, <<bo\xE5\xB7\xA6 and <bo";
   box_constraint constraint(words, {.mode = box_mode::in_text}, {0});
   std::string written;
   for (index id : tokenizer.encode(text)) {
