@@ -1,7 +1,6 @@
 // DICOM files against pydicom and numpy (tests/data/dicom/goldens.json, by tools/export_dicom_goldens.py), and every refusal
 // by its name. With MEDMO_DICOM_GOLDENS set to another such file, its cases are checked too and listed as a table.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
