@@ -16,6 +16,10 @@
 #include <new>
 #include <string>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 // ---- medmo/core/error.hpp
 // Errors of the outside world: a code, where it happened, what was expected and what was found.
 // With exceptions on, `error` is thrown. With -fno-exceptions, MEDMO_THROW hands the error to a handler that the
@@ -156,6 +160,21 @@ using mutable_view = Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<
 
 namespace medmo::inline MEDMO_ABI {
 
+namespace detail {
+/// Memory to be freed with std::free; large blocks ask for large pages, which spares the processor look-ups of addresses.
+inline void* large_block(std::size_t alignment, std::size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr std::size_t page = std::size_t{1} << 21;
+  if (bytes >= 4 * page) {
+    void* p = std::aligned_alloc(page, (bytes + page - 1) / page * page);
+    if (p) ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
+    return p;
+  }
+#endif
+  return std::aligned_alloc(alignment, bytes);
+}
+}  // namespace detail
+
 /// Bytes from `reserve`; `take` never allocates. 64-byte aligned. Not for several threads at once.
 class arena {
  public:
@@ -168,7 +187,7 @@ class arena {
     if (bytes <= capacity_) return;
     block_.reset();
     capacity_ = 0;
-    auto* p = static_cast<std::byte*>(std::aligned_alloc(alignment, padded(bytes)));
+    auto* p = static_cast<std::byte*>(detail::large_block(alignment, padded(bytes)));
     if (!p) MEDMO_THROW(errc::too_large, "arena", std::to_string(bytes) + " bytes of memory", "none left");
     block_.reset(p);
     capacity_ = padded(bytes);
@@ -202,6 +221,7 @@ class arena {
 // Boxes with their unit in the type. Mixing units does not compile; conversions are explicit and need the picture's size.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -232,13 +252,19 @@ inline box<norm1000> to_norm1000(box<pixel> const& b, index width, index height)
   return {one(b.x1, width), one(b.y1, height), one(b.x2, width), one(b.y2, height)};
 }
 
+/// A coordinate as the model's digits give it, in thousandths: expected value and standard deviation (docs/boxes.md).
+struct coordinate_estimate {
+  double mean = 0, spread = 0;
+};
+
 /// One thing found in a picture. `image` counts the pictures of the conversation from 0.
 struct detection {
   std::string label;
   box<norm1000> box_norm1000;
   box<pixel> box_px;
   index image = 0;
-  std::optional<double> confidence;
+  std::optional<double> confidence{};  ///< 0..1, for ranking
+  std::optional<std::array<coordinate_estimate, 4>> coordinates{};  ///< x1, y1, x2, y2
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -617,7 +643,7 @@ inline f32x16 erf(f32x16 const& a) {
   return f32x16::map(a, [](auto x) { return xsimd::erf(x); });
 }
 
-/// exp(x) for x <= 0: within 2 units in the last place above -87, exactly 0 below (so also for -infinity).
+/// exp(x) for x <= 0: within 2 units in the last place above -87, exactly 0 below (so also for -infinity); NaN for NaN.
 ///   x = n ln 2 + r, |r| <= ln 2 / 2;  exp(x) = 2^n (1 + r + r^2 p(r)), p a polynomial of degree 4 (minimax, Cephes' expf)
 inline f32x16 exp_nonpositive(f32x16 const& a) {
   return f32x16::map(a, [](auto x) {
@@ -633,7 +659,8 @@ inline f32x16 exp_nonpositive(f32x16 const& a) {
     p = xsimd::fma(p, r, batch(1.6666665459e-1f));
     p = xsimd::fma(p, r, batch(5.0000001201e-1f));
     p = xsimd::fma(p, r * r, r) + batch(1.0f);
-    return xsimd::select(x < low, batch(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+    batch y = xsimd::select(x < low, batch(0.0f), xsimd::ldexp(p, xsimd::to_int(n)));
+    return xsimd::select(x == x, y, x);  // a NaN stays one, whatever max made of it
   });
 }
 /// Do a and b differ in any lane?
@@ -729,6 +756,7 @@ inline void gelu(mutable_view<float> x, gelu_kind kind) {
 // whatever else is computed with it.
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <span>
 
@@ -841,7 +869,11 @@ struct bf16x32 {
 #if MEDMO_AVX512_BF16
     std::int32_t pair;
     std::memcpy(&pair, static_cast<void const*>(p), 4);
-    return {_mm512_set1_epi32(pair)};
+    bf16x32 all{_mm512_set1_epi32(pair)};
+#if defined(__clang__)
+    asm("" : "+v"(all.bits));  // clang 16 crashes when it folds the broadcast into VDPBF16PS
+#endif
+    return all;
 #else
     return {f32x16(static_cast<float>(p[0])), f32x16(static_cast<float>(p[1]))};
 #endif
@@ -996,7 +1028,18 @@ struct attention_block {
 
   attention_block(kv_layout const& l, attention_shape const& s) : layout(l), shape(s) {}
 
-  static index slot(index i, index lane) { return narrow ? (i / 2 * 16 + lane) * 2 + i % 2 : i * 16 + lane; }
+  /// One query (none: zeros), rounded to T, into its lane.
+  void put_lane(float const* row, index d, index width, index lane) {
+    alignas(64) T numbers[max_head_dim];
+    std::memset(static_cast<void*>(numbers), 0, static_cast<std::size_t>(width) * sizeof(T));
+    if constexpr (narrow) {
+      if (row) arch::round_to_bf16(row, numbers, d);
+      for (index i = 0; i < width; i += 2) std::memcpy(static_cast<void*>(queries + (i / 2 * 16 + lane) * 2), numbers + i, 4);
+    } else {
+      if (row) std::copy_n(row, d, numbers);
+      for (index i = 0; i < width; ++i) queries[i * 16 + lane] = numbers[i];
+    }
+  }
 
   void load_queries(view<float> const& q, index head, index first, index total) {
     index d = layout.head_dim, width = layout.key_width(), group = shape.heads / layout.heads;
@@ -1005,7 +1048,7 @@ struct attention_block {
       bool used = j < total;
       index t = used ? j / group : 0;
       float const* row = q.data() + t * q.outerStride() + (head * group + (used ? j % group : 0)) * d;
-      for (index i = 0; i < width; ++i) queries[slot(i, lane)] = T(used && i < d ? row[i] : 0.0f);
+      put_lane(used ? row : nullptr, d, width, lane);
       index see = shape.mask == attention_mask::causal ? shape.first + t : shape.keys - 1;
       last_key[lane] = static_cast<float>(see);
     }
@@ -1108,13 +1151,12 @@ struct attention_block {
       product(page + layout.value_offset(head), tokens, layout.value_rows(), weights, tokens, sums, true);
     }
     f32x16 inverse = f32x16(1.0f) / denominator, zero(0.0f);
-    for (index i = 0; i < layout.head_dim; ++i) {
-      alignas(64) float lanes[16];
-      (f32x16::load(sums + i * 16) * inverse + zero).store(lanes);  // + 0 makes -0 and 0 one
-      for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
-        index j = first + lane;
-        out(j / group, (head * group + j % group) * layout.head_dim + i) = lanes[lane];
-      }
+    for (index i = 0; i < layout.head_dim; ++i)
+      (f32x16::load(sums + i * 16) * inverse + zero).store(sums + i * 16);  // + 0 makes -0 and 0 one
+    for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
+      index j = first + lane;
+      float* to = out.data() + j / group * out.outerStride() + (head * group + j % group) * layout.head_dim;
+      for (index i = 0; i < layout.head_dim; ++i) to[i] = sums[i * 16 + lane];
     }
   }
 
@@ -2648,123 +2690,23 @@ static_assert(tensor_source<checkpoint>);
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
-// ---- medmo/io/generation_config.hpp
-// generation_config.json of a Hugging Face folder: how its makers sample. Fields and defaults as transformers 5.23.0.
+// ---- medmo/io/dicom_elements.hpp
+// The structure of a DICOM file, walked in place: nothing is copied, nothing is printed, every length is proven.
+//   128 bytes, "DICM", the elements of group 0002 (explicit VR, little endian; one names the transfer syntax), the data set.
+//   element, explicit VR: group u16, element u16, VR 2 letters, length u16; or VR, 2 bytes, length u32 for OB OW SQ UN UT ...
+//   element, implicit VR: group u16, element u16, length u32.
+//   length 0xffffffff: items (FFFE,E000) u32 length follow, up to (FFFE,E0DD); an item of that length ends at (FFFE,E00D).
+// Only what a picture needs is kept; a patient's data is passed over unread. Sources: DICOM PS3.5 chapter 7, PS3.10 chapter 7.
 
-#include <algorithm>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI::io {
-
-struct generation_config_file {
-  bool do_sample = false;
-  double temperature = 1.0, top_p = 1.0, repetition_penalty = 1.0;
-  index top_k = 50;                   ///< 0: no limit
-  std::vector<index> eos_token_ids{};  ///< any of them ends a turn
-  std::optional<index> pad_token_id{}, bos_token_id{}, max_new_tokens{};
-  std::vector<std::string> unknown{}; ///< fields of the file that are not read here, in alphabetic order
-};
-
-/// Errors: bad_json (another type); bad_config for a value that sampling cannot mean (temperature or penalty <= 0, top_p
-/// outside 0..1, a negative id, a value that is not finite).
-inline generation_config_file generation_config_of(json const& document, std::string const& path) {
-  json_fields f(document, path);
-  generation_config_file g;
-  auto number = [&](char const* name, double fallback, double above, double limit) {
-    double v = f.number(name).value_or(fallback);
-    if (!(v > above && v <= limit))
-      MEDMO_THROW(errc::bad_config, f.where(name),
-                  "a number above " + excerpt(above) + (limit < 1e6 ? " and at most " + excerpt(limit) : ""), excerpt(v));
-    return v;
-  };
-  auto id = [&](char const* name, index v) {
-    if (v < 0) MEDMO_THROW(errc::bad_config, f.where(name), "a number >= 0", std::to_string(v));
-    return v;
-  };
-  auto optional_id = [&](char const* name) {
-    auto v = f.integer(name);
-    if (v) id(name, *v);
-    return v;
-  };
-  g.do_sample = f.boolean("do_sample").value_or(g.do_sample);
-  // A temperature of 0 is how some files spell greedy decoding; transformers refuses to sample with it.
-  if (!g.do_sample && f.number("temperature") == 0.0)
-    g.temperature = 1.0;
-  else
-    g.temperature = number("temperature", g.temperature, 0.0, 1e6);
-  g.top_p = number("top_p", g.top_p, 0.0, 1.0);
-  g.repetition_penalty = number("repetition_penalty", g.repetition_penalty, 0.0, 1e6);
-  g.top_k = id("top_k", f.integer("top_k").value_or(g.top_k));
-  if (auto const* eos = f.find("eos_token_id")) {
-    g.eos_token_ids = eos->is_array() ? *f.integers("eos_token_id") : std::vector<index>{*f.integer("eos_token_id")};
-    for (index v : g.eos_token_ids) id("eos_token_id", v);
-  }
-  g.pad_token_id = optional_id("pad_token_id");
-  g.bos_token_id = optional_id("bos_token_id");
-  g.max_new_tokens = optional_id("max_new_tokens");
-  constexpr std::string_view known[] = {"do_sample",    "temperature",  "top_p",          "top_k",
-                                        "eos_token_id", "pad_token_id", "bos_token_id",   "repetition_penalty",
-                                        "_from_model_config", "max_new_tokens", "transformers_version"};
-  for (auto const& [name, value] : document.items())
-    if (std::find(std::begin(known), std::end(known), name) == std::end(known)) g.unknown.push_back(name);
-  return g;
-}
-
-/// Errors: file_access, too_large, bad_json, bad_config.
-inline generation_config_file read_generation_config(std::string const& path) {
-  auto document = read_json(path);
-  return generation_config_of(document, path);
-}
-
-/// The text of generation_config.json; `unknown` is not written.
-inline std::string generation_config_json(generation_config_file const& g) {
-  nlohmann::ordered_json j;
-  if (g.bos_token_id) j["bos_token_id"] = *g.bos_token_id;
-  if (g.pad_token_id) j["pad_token_id"] = *g.pad_token_id;
-  if (!g.eos_token_ids.empty()) j["eos_token_id"] = g.eos_token_ids;
-  j["do_sample"] = g.do_sample;
-  j["temperature"] = g.temperature;
-  j["top_p"] = g.top_p;
-  j["top_k"] = g.top_k;
-  j["repetition_penalty"] = g.repetition_penalty;
-  if (g.max_new_tokens) j["max_new_tokens"] = *g.max_new_tokens;
-  return j.dump(2) + "\n";
-}
-
-}  // namespace medmo::inline MEDMO_ABI::io
-
-// ---- medmo/io/image.hpp
-// Pictures from PNG and JPEG files, through stb_image: header first, limits, then decoding. What comes out is 8-bit RGB.
-//   16 bits: the high byte, as Pillow does for RGB. Grey of 1, 2, 4 bits: scaled to 0..255. Palettes: their colours.
-//   Transparency, of every kind: composited on white, as transformers' convert_to_rgb does, with its rounding.
-//   Colour profiles, gamma and EXIF orientation are not applied.
-// PNG pixels equal Pillow's. JPEG pixels differ a little from Pillow's (libjpeg-turbo), mostly where colour is upsampled: of
-// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3; of the small pictures of
-// tests/data/io 94.3 % are equal, the worst is off by 7. A truncated file is refused, and so is a PNG with a wrong checksum;
-// JPEG has no checksum, so that damage inside its coded bytes may pass as other pixels (image_header.hpp).
-// stb is compiled inside our namespace, so that an application may have its own in any form.
-
-// Among these is all that stb_image includes, so that nothing of the system falls into the namespace it is put in.
-#include <cassert>
-#include <climits>
+#include <charconv>
 #include <cmath>
-#include <cstdarg>
-#include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <limits>
-#include <memory>
-#include <new>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 // ---- medmo/io/image_header.hpp
 // What a PNG or JPEG says about itself, read before anything is decoded, and proof that the file is whole.
@@ -3084,6 +3026,798 @@ inline image_header read_image_header(std::span<std::byte const> bytes, std::str
 }
 
 }  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// Does the file begin as a DICOM file does: "DICM" after 128 bytes?
+inline bool is_dicom(std::span<std::byte const> bytes) {
+  return bytes.size() >= 132 && std::memcmp(bytes.data() + 128, "DICM", 4) == 0;
+}
+
+namespace detail {
+
+using dicom_tag = std::uint32_t;  ///< group << 16 | element
+
+/// How the elements of a data set are written.
+struct dicom_coding {
+  bool explicit_vr = true;
+  bool big_endian = false;
+};
+
+struct dicom_element {
+  std::string_view vr;  ///< empty with implicit VR
+  std::span<std::byte const> value;
+  bool undefined = false;  ///< a length of 0xffffffff: value holds the items, without the delimiter
+  dicom_coding coding;     ///< of the value and of what is in it
+};
+
+constexpr dicom_tag dicom_item = 0xfffee000, dicom_item_end = 0xfffee00d, dicom_sequence_end = 0xfffee0dd;
+constexpr int dicom_max_depth = 64;
+
+/// Walks elements and items; never goes beyond its bytes, never deeper than 64 sequences.
+class dicom_walk {
+ public:
+  dicom_walk(std::span<std::byte const> bytes, dicom_coding coding, std::string_view where, int depth = 0)
+      : bytes_(bytes), coding_(coding), where_(where), depth_(depth) {
+    if (depth > dicom_max_depth) bad_image(where, "at most 64 DICOM sequences in each other", "more");
+  }
+
+  std::size_t at() const { return at_; }
+  std::size_t left() const { return bytes_.size() - at_; }
+  bool done() const { return left() == 0; }
+  dicom_coding coding() const { return coding_; }
+
+  dicom_tag peek_tag() {
+    auto start = at_;
+    auto tag = take_tag();
+    at_ = start;
+    return tag;
+  }
+
+  /// The next element; `tag` is set to its name.
+  dicom_element next(dicom_tag& tag) {
+    tag = take_tag();
+    dicom_element e{.vr = {}, .value = {}, .undefined = false, .coding = coding_};
+    std::uint32_t length = 0;
+    if (tag >> 16 == 0xfffe) bad_image(where_, "a DICOM element at byte " + std::to_string(at_ - 4), "an item");
+    if (!coding_.explicit_vr) {
+      length = number(4);
+    } else {
+      auto letters = take(2);
+      e.vr = {reinterpret_cast<char const*>(letters.data()), 2};
+      if (e.vr[0] < 'A' || e.vr[0] > 'Z' || e.vr[1] < 'A' || e.vr[1] > 'Z')
+        bad_image(where_, "two letters of a DICOM value representation at byte " + std::to_string(at_ - 2), "other bytes");
+      constexpr std::string_view long_form = "OB OD OF OL OV OW SQ SV UC UN UR UT UV";
+      if (long_form.find(e.vr) != long_form.npos) {
+        take(2);
+        length = number(4);
+      } else {
+        length = number(2);
+      }
+    }
+    if (length != 0xffffffffu) {
+      e.value = take(length);
+      return e;
+    }
+    e.undefined = true;
+    if (e.vr == "UN") e.coding.explicit_vr = false, e.coding.big_endian = false;  // PS3.5 6.2.2
+    dicom_walk items(bytes_.subspan(at_), e.coding, where_, depth_ + 1);
+    std::span<std::byte const> item;
+    while (items.next_item(item)) {
+    }
+    e.value = bytes_.subspan(at_, items.at() - 8);
+    at_ += items.at();
+    return e;
+  }
+
+  /// The next item of a sequence (or fragment of pixels); false at its end, a delimiter or the end of the bytes.
+  bool next_item(std::span<std::byte const>& item) {
+    if (done() && depth_ == 0) return false;
+    auto tag = take_tag();
+    auto length = number(4);
+    if (tag == dicom_sequence_end) return false;
+    if (tag != dicom_item) bad_image(where_, "a DICOM item at byte " + std::to_string(at_ - 8) + " of a sequence", "another element");
+    if (length != 0xffffffffu) {
+      item = take(length);
+      return true;
+    }
+    dicom_walk inside(bytes_.subspan(at_), coding_, where_, depth_ + 1);
+    std::size_t end = 0;
+    for (dicom_tag name = inside.peek_tag(); name != dicom_item_end; name = inside.peek_tag()) {
+      inside.next(name);
+      end = inside.at();
+    }
+    item = bytes_.subspan(at_, end);
+    take(end + 8);
+    return true;
+  }
+
+ private:
+  std::span<std::byte const> take(std::size_t count) {
+    if (count > left())
+      bad_image(where_, std::to_string(count) + " bytes more of a DICOM element", std::to_string(left()) + " (truncated)");
+    auto part = bytes_.subspan(at_, count);
+    at_ += count;
+    return part;
+  }
+  std::uint32_t number(std::size_t count) {
+    auto part = take(count);
+    std::uint32_t v = 0;
+    for (std::size_t i = 0; i < count; ++i) v = v << 8 | static_cast<std::uint32_t>(part[coding_.big_endian ? i : count - 1 - i]);
+    return v;
+  }
+  dicom_tag take_tag() {
+    auto group = number(2);
+    return group << 16 | number(2);
+  }
+
+  std::span<std::byte const> bytes_;
+  dicom_coding coding_;
+  std::string_view where_;
+  int depth_;
+  std::size_t at_ = 0;
+};
+
+/// The elements of one data set or item that say something about its picture: groups 0028 and 7FE0, and three others.
+class dicom_data {
+ public:
+  dicom_data() = default;
+  dicom_data(std::span<std::byte const> bytes, dicom_coding coding, std::string_view where) : where_(where) {
+    for (dicom_walk walk(bytes, coding, where); !walk.done();) {
+      dicom_tag tag = 0;
+      auto element = walk.next(tag);
+      bool wanted = tag == 0x00080060 || tag >> 16 == 0x0028 || tag == 0x52009229 || tag == 0x52009230 || tag >> 16 == 0x7fe0;
+      if (!wanted) continue;
+      if (!elements_.emplace(tag, element).second) bad_image(where, "one DICOM element " + name(tag), "a second");
+      if (elements_.size() > 256) bad_image(where, "at most 256 DICOM elements about the picture", "more");
+      if (tag == 0x7fe00010) break;  // what follows is padding
+    }
+  }
+
+  static std::string name(dicom_tag tag) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    std::string text = "(";
+    for (int shift = 28; shift >= 0; shift -= 4) {
+      text += digits[tag >> shift & 15];
+      if (shift == 16) text += ',';
+    }
+    return text + ")";
+  }
+
+  dicom_element const* find(dicom_tag tag) const {
+    auto found = elements_.find(tag);
+    return found == elements_.end() || (found->second.value.empty() && !found->second.undefined) ? nullptr : &found->second;
+  }
+
+  /// The first words of an element of 16-bit numbers (US, SS or OW).
+  std::optional<std::uint16_t> word(dicom_tag tag, std::size_t i = 0) const {
+    auto const* e = find(tag);
+    if (!e) return std::nullopt;
+    if (e->undefined || e->value.size() / 2 <= i) bad_image(where_, "16-bit numbers in " + name(tag), std::to_string(e->value.size()) + " bytes");
+    return dicom_word(e->value, i, e->coding.big_endian);
+  }
+  static std::uint16_t dicom_word(std::span<std::byte const> bytes, std::size_t i, bool big_endian) {
+    auto low = static_cast<unsigned>(bytes[2 * i + (big_endian ? 1 : 0)]), high = static_cast<unsigned>(bytes[2 * i + (big_endian ? 0 : 1)]);
+    return static_cast<std::uint16_t>(high << 8 | low);
+  }
+
+  /// Text without the padding at both ends; empty if there is none.
+  std::string_view text(dicom_tag tag) const {
+    auto const* e = find(tag);
+    if (!e || e->undefined) return {};
+    return trimmed({reinterpret_cast<char const*>(e->value.data()), e->value.size()});
+  }
+
+  /// Value `i` of decimal strings "a\b"; nothing if absent or empty.
+  std::optional<double> decimal(dicom_tag tag, std::size_t i = 0) const {
+    auto rest = text(tag);
+    for (; i > 0; --i) {
+      auto cut = rest.find('\\');
+      if (cut == rest.npos) return std::nullopt;
+      rest.remove_prefix(cut + 1);
+    }
+    auto part = trimmed(rest.substr(0, rest.find('\\')));
+    if (part.starts_with('+')) part.remove_prefix(1);
+    if (part.empty()) return std::nullopt;
+    double value = 0;
+    auto [end, problem] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (problem != std::errc{} || end != part.data() + part.size() || !std::isfinite(value) || std::abs(value) > 1e30)
+      bad_image(where_, "a number in " + name(tag), "something else");
+    return value;
+  }
+
+  /// Item `i` of a sequence as a data set of its own; nothing if there is no such sequence or item.
+  std::optional<dicom_data> item(dicom_tag tag, index i = 0) const {
+    auto const* e = find(tag);
+    if (!e) return std::nullopt;
+    std::span<std::byte const> bytes;
+    dicom_walk walk(e->value, e->coding, where_);
+    for (; i >= 0; --i)
+      if (!walk.next_item(bytes)) return std::nullopt;
+    return dicom_data(bytes, e->coding, where_);
+  }
+
+ private:
+  static std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view padding(" \0", 2);
+    auto begin = text.find_first_not_of(padding);
+    if (begin == text.npos) return {};
+    return text.substr(begin, text.find_last_not_of(padding) - begin + 1);
+  }
+
+  std::string_view where_;
+  std::map<dicom_tag, dicom_element> elements_;
+};
+
+/// The transfer syntax of a file and where its data set begins.
+struct dicom_meta {
+  std::string transfer_syntax;  ///< digits and dots
+  std::size_t data_at = 0;
+};
+
+/// Errors: bad_image (no DICM, no transfer syntax, truncated).
+inline dicom_meta read_dicom_meta(std::span<std::byte const> bytes, std::string_view where) {
+  if (!is_dicom(bytes)) bad_image(where, "DICM at byte 128", bytes.size() < 132 ? "the end of the file" : "other bytes");
+  dicom_meta meta;
+  dicom_walk walk(bytes.subspan(132), {}, where);
+  while (walk.left() >= 4 && walk.peek_tag() >> 16 == 2) {
+    dicom_tag tag = 0;
+    auto e = walk.next(tag);
+    if (tag != 0x00020010) continue;
+    meta.transfer_syntax.assign(reinterpret_cast<char const*>(e.value.data()), e.value.size());
+    while (meta.transfer_syntax.ends_with('\0') || meta.transfer_syntax.ends_with(' ')) meta.transfer_syntax.pop_back();
+  }
+  if (meta.transfer_syntax.empty() || meta.transfer_syntax.size() > 64 ||
+      meta.transfer_syntax.find_first_not_of("0123456789.") != meta.transfer_syntax.npos)
+    bad_image(where, "the identifier of a DICOM transfer syntax", meta.transfer_syntax.empty() ? "none" : "something else");
+  meta.data_at = 132 + walk.at();
+  return meta;
+}
+
+}  // namespace detail
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/dicom_pixels.hpp
+// From the decoded values of a DICOM frame to an 8-bit RGB picture: sizes, rescale, window, palette, colour. No decoder here.
+//   grey:    stored bits, sign -> modality (slope and intercept, or a table) -> window or table -> 0..255, MONOCHROME1 inverted
+//   colour:  RGB, PALETTE COLOR, YBR_FULL, YBR_FULL_422 -> the highest 8 of the stored bits
+// Values of an enhanced object are those of its frame, then of all frames, then of the file. Overlays, padding values and
+// presentation states are not applied. Sources: DICOM PS3.3 C.7.6.3, C.11.1, C.11.2. Oracle: pydicom and numpy.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/io/dicom_table.hpp
+// Tables of a DICOM file: of grey values (modality, values of interest) and of colours (palettes), whole or in segments.
+//   a descriptor of three 16-bit numbers (entries, first value mapped, bits), and the entries in an element of their own.
+// Sources: DICOM PS3.3 C.7.6.3.1.5, C.7.6.3.1.6, C.7.9.2, C.11.1.1, C.11.2.1.1.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io::detail {
+
+/// A table: entries from `first` on, values beyond either end take the nearest.
+struct dicom_table {
+  std::int64_t first = 0;
+  int bits = 16;
+  std::vector<std::uint16_t> entries;
+  std::uint16_t operator()(double x) const {
+    auto last = static_cast<double>(entries.size() - 1);
+    return entries[static_cast<std::size_t>(std::clamp(std::trunc(x) - static_cast<double>(first), 0.0, last))];
+  }
+};
+
+/// A table's descriptor: the number of entries, 0 for 2^16; the first; bits an entry. The entries are yet to be filled.
+inline dicom_table describe_dicom_table(dicom_data const& data, dicom_tag descriptor, dicom_tag content, bool is_signed, std::string_view where) {
+  auto count = data.word(descriptor), first = data.word(descriptor, count ? 1 : 0), bits = data.word(descriptor, count ? 2 : 0);
+  auto const* e = data.find(content);
+  if (!count || !e || e->undefined) bad_image(where, "a table " + dicom_data::name(content) + " and its description", "none");
+  dicom_table table;
+  std::size_t n = *count == 0 ? 65536 : *count;
+  auto vr = data.find(descriptor)->vr;
+  table.first = (vr.empty() ? is_signed : vr == "SS") ? std::int64_t{static_cast<std::int16_t>(*first)} : std::int64_t{*first};
+  table.bits = *bits;
+  if (table.bits < 8 || table.bits > 16) bad_image(where, "a table of 8 .. 16 bits", std::to_string(table.bits));
+  table.entries.resize(n);
+  return table;
+}
+
+/// A table of 16-bit words, or of bytes where there are just as many.
+inline dicom_table read_dicom_table(dicom_data const& data, dicom_tag descriptor, dicom_tag content, bool is_signed, std::string_view where) {
+  auto table = describe_dicom_table(data, descriptor, content, is_signed, where);
+  auto const* e = data.find(content);
+  auto n = table.entries.size();
+  bool bytes = e->value.size() == n + n % 2 && table.bits == 8;
+  if (!bytes && e->value.size() / 2 < n)
+    bad_image(where, std::to_string(n) + " entries in " + dicom_data::name(content), std::to_string(e->value.size()) + " bytes");
+  for (std::size_t i = 0; i < n; ++i)
+    table.entries[i] = bytes ? static_cast<std::uint16_t>(e->value[e->coding.big_endian ? i ^ 1 : i])
+                             : dicom_data::dicom_word(e->value, i, e->coding.big_endian);
+  return table;
+}
+
+/// A table in segments of numbers (bytes if its entries have 8 bits, else words). Source: PS3.3 C.7.9.2.
+///   0 n v1..vn: these values.   1 n v: n values in a line from the last one, excluded, to v.
+///   2 n low high: the n segments at that offset in bytes once more, none of them of this kind.
+inline dicom_table read_segmented_dicom_table(dicom_data const& data, dicom_tag descriptor, dicom_tag content, bool is_signed,
+                                              std::string_view where) {
+  auto table = describe_dicom_table(data, descriptor, content, is_signed, where);
+  auto const& e = *data.find(content);
+  std::size_t width = table.bits == 8 ? 1 : 2, count = e.value.size() / width, made = 0;
+  auto number = [&](std::size_t i) -> unsigned {
+    if (i >= count) bad_image(where, "whole segments in " + dicom_data::name(content), "the end (truncated)");
+    return width == 2 ? dicom_data::dicom_word(e.value, i, e.coding.big_endian)
+                      : static_cast<unsigned>(e.value[e.coding.big_endian && e.value.size() % 2 == 0 ? i ^ 1 : i]);
+  };
+  auto put = [&](double v) {
+    if (made == table.entries.size()) bad_image(where, std::to_string(made) + " entries in the segments of " + dicom_data::name(content), "more");
+    table.entries[made++] = static_cast<std::uint16_t>(v);
+  };
+  auto expand = [&](std::size_t& at) {  // one segment that is not a repetition
+    unsigned kind = number(at), n = number(at + 1);
+    at += 2;
+    if (kind > 1 || n == 0 || (kind == 1 && made == 0)) bad_image(where, "a segment of values, or of a line from a value", "another");
+    if (kind == 0) {
+      for (unsigned k = 0; k < n; ++k) put(number(at++));
+      return;
+    }
+    double from = table.entries[made - 1], to = number(at++), first = from + (to - from) / n;
+    double step = n > 1 ? (to - first) / (n - 1) : 0;
+    for (unsigned k = 0; k < n; ++k) put(k + 1 == n ? to : std::nearbyint(k * step + first));
+  };
+  for (std::size_t at = 0; made < table.entries.size();) {
+    if (number(at) != 2) {
+      expand(at);
+      continue;
+    }
+    std::uint64_t low = number(at + 2), high = number(at + 3), offset = width == 2 ? low | high << 16 : low | high << 8;
+    if (width == 1) offset |= std::uint64_t{number(at + 4)} << 16 | std::uint64_t{number(at + 5)} << 24;
+    std::size_t there = static_cast<std::size_t>(offset) / width;
+    if (number(at + 1) == 0) bad_image(where, "segments to repeat", "none");
+    for (unsigned k = number(at + 1); k > 0; --k) expand(there);
+    at += width == 2 ? 4 : 6;
+  }
+  return table;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io::detail
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// How values within a window become grey. Source: PS3.3 C.11.2.1.2 and C.11.2.1.3.
+enum class voi_function { linear, linear_exact, sigmoid };
+
+/// Grey y in 0..1 of a value x, with centre c and width w in units of the rescaled value (HU in CT):
+///   linear:        0 if x <= c - 0.5 - (w-1)/2, 1 if x > c - 0.5 + (w-1)/2, else (x - (c - 0.5)) / (w-1) + 0.5;  w >= 1
+///   linear_exact:  0 if x <= c - w/2, 1 if x > c + w/2, else (x - c) / w + 0.5;  w > 0
+///   sigmoid:       1 / (1 + exp(-4 (x - c) / w));  w > 0
+struct dicom_window {
+  double centre = 0, width = 0;
+  voi_function function = voi_function::linear;
+};
+
+/// What the three channels of a monochrome picture show.
+enum class dicom_colour {
+  grey,        ///< three times the same window
+  ct_windows,  ///< one window a channel, of CT only
+};
+
+struct dicom_options {
+  index frame = 0;                            ///< from 0
+  std::optional<dicom_window> window = {};    ///< of monochrome pictures; default: the file's first, else min..max of the frame
+  dicom_colour colour = dicom_colour::grey;
+  /// Red, green and blue of dicom_colour::ct_windows, in HU: everything from air to bone, soft tissue, brain.
+  std::array<dicom_window, 3> ct_windows = {{{0, 2048}, {40, 350}, {40, 80}}};
+  image_limits limits = {};
+};
+
+/// A frame as a picture of its matrix's own size: x counts columns, y rows, so that a box<pixel> of the picture is one of the
+/// matrix, without a conversion.
+struct dicom_image {
+  medmo::image picture;
+  index rows = 0, columns = 0;                                 ///< of the matrix: the picture's height and width
+  index frame = 0, frames = 1;
+  std::optional<std::pair<double, double>> pixel_spacing_mm;   ///< between the centres of rows, of columns
+  std::string photometric_interpretation;
+  std::string transfer_syntax;                                 ///< its name
+  int bits_stored = 8;
+  std::optional<dicom_window> window;                          ///< the one applied, unless a table or three were
+};
+
+namespace detail {
+
+/// What describes the values of a frame, proven consistent.
+struct dicom_matrix {
+  index rows = 0, columns = 0, frames = 1;
+  int samples = 1, bits_allocated = 8, bits_stored = 8, high_bit = 7;
+  bool is_signed = false, planar = false;
+  std::string photometric;
+
+  std::uint64_t pixels() const { return static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(columns); }
+  /// Bits of one decoded frame; uncompressed YBR_FULL_422 has two values a pixel.
+  std::uint64_t frame_bits(bool halved_colour) const {
+    return pixels() * static_cast<std::uint64_t>((halved_colour ? 2 : samples) * bits_allocated);
+  }
+};
+
+inline dicom_matrix read_dicom_matrix(dicom_data const& data, std::string_view where, image_limits const& limits) {
+  auto needed = [&](dicom_tag tag, char const* what) {
+    auto value = data.word(tag);
+    if (!value) bad_image(where, std::string(what) + " " + dicom_data::name(tag), "none");
+    return int{*value};
+  };
+  auto check = [&](bool good, char const* expected, int found) {
+    if (!good) bad_image(where, expected, std::to_string(found));
+  };
+  dicom_matrix m;
+  m.rows = needed(0x00280010, "rows");
+  m.columns = needed(0x00280011, "columns");
+  check_size(where, m.columns, m.rows, limits);
+  m.samples = data.word(0x00280002).value_or(1);
+  m.bits_allocated = needed(0x00280100, "bits allocated");
+  m.bits_stored = data.word(0x00280101).value_or(static_cast<std::uint16_t>(m.bits_allocated));
+  check(m.bits_stored >= 1 && m.bits_stored <= m.bits_allocated, "bits stored of 1 .. bits allocated", m.bits_stored);
+  m.high_bit = data.word(0x00280102).value_or(static_cast<std::uint16_t>(m.bits_stored - 1));
+  check(m.high_bit >= m.bits_stored - 1 && m.high_bit < m.bits_allocated, "a high bit that leaves room for the bits stored", m.high_bit);
+  int representation = data.word(0x00280103).value_or(0), planar = data.word(0x00280006).value_or(0);
+  check(representation <= 1, "a pixel representation of 0 or 1", representation);
+  m.is_signed = representation == 1;
+  auto frames = data.decimal(0x00280008).value_or(1);
+  if (!(frames >= 1 && frames <= 2147483647 && frames == std::floor(frames))) bad_image(where, "1 or more frames", "another number");
+  m.frames = static_cast<index>(frames);
+
+  constexpr std::array<std::pair<std::string_view, int>, 6> known = {
+      {{"MONOCHROME1", 1}, {"MONOCHROME2", 1}, {"PALETTE COLOR", 1}, {"RGB", 3}, {"YBR_FULL", 3}, {"YBR_FULL_422", 3}}};
+  constexpr std::array<std::string_view, 9> foreign = {"YBR_ICT", "YBR_RCT", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_FULL_420",
+                                                       "HSV",     "ARGB",    "CMYK",            "XYB"};
+  auto text = data.text(0x00280004);
+  auto const* found = std::find_if(known.begin(), known.end(), [&](auto const& k) { return k.first == text; });
+  if (found == known.end()) {
+    auto const* named = std::find(foreign.begin(), foreign.end(), text);
+    if (text.empty()) bad_image(where, "a photometric interpretation", "none");
+    MEDMO_THROW(errc::unsupported, std::string(where), "MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB, YBR_FULL or YBR_FULL_422",
+                named == foreign.end() ? "another photometric interpretation" : std::string(*named));
+  }
+  m.photometric = text;
+  check(m.samples == found->second, "as many samples a pixel as the photometric interpretation has", m.samples);
+  check(m.samples == 1 || planar <= 1, "a planar configuration of 0 or 1", planar);
+  m.planar = m.samples == 3 && planar == 1;
+  bool grey = m.photometric.starts_with("MONO"), ybr = m.photometric.starts_with("YBR");
+  int bits = m.bits_allocated;
+  if (!(bits == 8 || (!ybr && (bits == 16 || bits == 32)) || (grey && bits == 1)))
+    MEDMO_THROW(errc::unsupported, std::string(where), "8, 16 or 32 bits a value (or 1 of grey; only 8 of YBR)", std::to_string(bits));
+  if (m.samples == 3 && m.is_signed) MEDMO_THROW(errc::unsupported, std::string(where), "unsigned colours", "signed ones");
+  if (m.samples == 3 && m.bits_stored < 8)
+    MEDMO_THROW(errc::unsupported, std::string(where), "8 bits of colour or more", std::to_string(m.bits_stored));
+  return m;
+}
+
+/// Where a frame's values lie in the pixel data. Values of 8 bits may lie swapped in big-endian words.
+struct dicom_frame {
+  std::span<std::byte const> bytes;
+  std::uint64_t first_bit = 0;
+  bool big_endian = false, swapped = false, planar = false, halved_colour = false;
+};
+
+/// Value i of a frame without what is not stored: shifted down, sign extended.
+class dicom_values {
+ public:
+  dicom_values(dicom_matrix const& m, dicom_frame const& f) : m_(m), f_(f) {}
+
+  std::int64_t operator()(std::uint64_t i) const {
+    if (m_.bits_allocated == 1) {
+      auto bit = f_.first_bit + i;
+      return static_cast<unsigned>(f_.bytes[at(static_cast<std::size_t>(bit / 8))]) >> (bit % 8) & 1u;
+    }
+    auto count = static_cast<std::size_t>(m_.bits_allocated / 8), start = static_cast<std::size_t>(f_.first_bit / 8 + i * count);
+    std::uint64_t v = 0;
+    for (std::size_t k = 0; k < count; ++k)
+      v = v << 8 | static_cast<std::uint64_t>(f_.bytes[count == 1 ? at(start) : start + (f_.big_endian ? k : count - 1 - k)]);
+    v = v >> (m_.high_bit + 1 - m_.bits_stored) & ((std::uint64_t{1} << m_.bits_stored) - 1);
+    auto value = static_cast<std::int64_t>(v);
+    bool negative = m_.is_signed && (v >> (m_.bits_stored - 1) & 1) != 0;
+    return negative ? value - (std::int64_t{1} << m_.bits_stored) : value;
+  }
+  /// Channel c of pixel i.
+  std::int64_t colour(std::uint64_t i, int c) const {
+    if (f_.halved_colour) return (*this)(i / 2 * 4 + static_cast<std::uint64_t>(c == 0 ? static_cast<int>(i % 2) : c + 1));
+    auto channel = static_cast<std::uint64_t>(c);
+    return (*this)(f_.planar ? channel * m_.pixels() + i : i * 3 + channel);
+  }
+
+ private:
+  std::size_t at(std::size_t i) const { return f_.swapped ? i ^ 1 : i; }
+  dicom_matrix const& m_;
+  dicom_frame const& f_;
+};
+
+/// 0..1 to 0..255, halves up.
+inline std::uint8_t to_byte(double y) { return static_cast<std::uint8_t>(std::clamp(std::floor(y * 255.0 + 0.5), 0.0, 255.0)); }
+
+inline double apply_window(double x, dicom_window const& w) {
+  if (w.function == voi_function::sigmoid) return 1.0 / (1.0 + std::exp(-4.0 * (x - w.centre) / w.width));
+  bool exact = w.function == voi_function::linear_exact;
+  double centre = exact ? w.centre : w.centre - 0.5, width = exact ? w.width : w.width - 1.0;
+  if (x <= centre - width / 2) return 0;
+  if (x > centre + width / 2) return 1;
+  return (x - centre) / width + 0.5;
+}
+
+inline bool good_window(dicom_window const& w) {
+  return std::isfinite(w.centre) && std::isfinite(w.width) && std::abs(w.centre) < 1e30 && w.width < 1e30 &&
+         (w.function == voi_function::linear ? w.width >= 1 : w.width > 0);
+}
+
+/// Everything of a file that turns its values into grey.
+struct dicom_grey {
+  double slope = 1, intercept = 0;
+  std::optional<dicom_table> modality, voi;
+  std::optional<dicom_window> window;
+  double rescale(std::int64_t v) const {
+    auto x = static_cast<double>(v);
+    return modality ? static_cast<double>((*modality)(x)) : x * slope + intercept;
+  }
+};
+
+/// `group` of the frame's functional groups, or of those shared by all frames, or the data set itself.
+inline dicom_data dicom_group(dicom_data const& data, index frame, dicom_tag group) {
+  for (bool own : {true, false})
+    if (auto all = data.item(own ? 0x52009230 : 0x52009229, own ? frame : 0))
+      if (auto found = all->item(group)) return *found;
+  return data;
+}
+
+inline dicom_grey read_dicom_grey(dicom_data const& data, dicom_matrix const& m, dicom_options const& options, std::string_view where) {
+  dicom_grey grey;
+  if (auto item = data.item(0x00283000)) {
+    grey.modality = read_dicom_table(*item, 0x00283002, 0x00283006, m.is_signed, where);
+  } else {
+    auto group = dicom_group(data, options.frame, 0x00289145);
+    auto slope = group.decimal(0x00281053), intercept = group.decimal(0x00281052);
+    if (slope && intercept) grey.slope = *slope, grey.intercept = *intercept;
+  }
+  if (options.window || options.colour == dicom_colour::ct_windows) {
+    grey.window = options.window;
+    return grey;
+  }
+  if (auto item = data.item(0x00283010)) {
+    grey.voi = read_dicom_table(*item, 0x00283002, 0x00283006, m.is_signed && !grey.modality, where);
+    return grey;
+  }
+  auto group = dicom_group(data, options.frame, 0x00289132);
+  auto centre = group.decimal(0x00281050), width = group.decimal(0x00281051);
+  if (!centre || !width) return grey;
+  dicom_window w{*centre, *width};
+  auto function = group.text(0x00281056);
+  if (function == "LINEAR_EXACT") w.function = voi_function::linear_exact;
+  else if (function == "SIGMOID") w.function = voi_function::sigmoid;
+  else if (!function.empty() && function != "LINEAR") bad_image(where, "a window function LINEAR, LINEAR_EXACT or SIGMOID", "another");
+  if (!good_window(w)) bad_image(where, "a window of a width of at least 1 (above 0 unless LINEAR)", "another");
+  grey.window = w;
+  return grey;
+}
+
+/// x -> min..max over the frame as 0..255; a frame of one value is black.
+inline void paint_grey(dicom_matrix const& m, dicom_values const& values, dicom_grey const& grey, dicom_options const& options, image& out) {
+  auto n = m.pixels();
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  bool stretch = !grey.window && !grey.voi && options.colour == dicom_colour::grey;
+  for (std::uint64_t i = 0; stretch && i < n; ++i) {
+    double x = grey.rescale(values(i));
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  auto* to = out.pixels.data();
+  for (std::uint64_t i = 0; i < n; ++i, to += 3) {
+    double x = grey.rescale(values(i));
+    if (options.colour == dicom_colour::ct_windows) {
+      for (std::size_t c = 0; c < 3; ++c) to[c] = to_byte(apply_window(x, options.ct_windows[c]));
+    } else {
+      double y = grey.voi ? static_cast<double>((*grey.voi)(x)) / ((1 << grey.voi->bits) - 1)
+               : grey.window ? apply_window(x, *grey.window)
+               : high > low ? (x - low) / (high - low) : 0;
+      to[0] = to[1] = to[2] = to_byte(y);
+    }
+    if (m.photometric == "MONOCHROME1")
+      for (int c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>(255 - to[c]);
+  }
+}
+
+inline void paint_palette(dicom_data const& data, dicom_matrix const& m, dicom_values const& values, std::string_view where, image& out) {
+  bool segmented = !data.find(0x00281201) && data.find(0x00281221);
+  std::array<dicom_table, 3> tables;
+  for (unsigned c = 0; c < 3; ++c)
+    tables[c] = segmented ? read_segmented_dicom_table(data, 0x00281101 + c, 0x00281221 + c, m.is_signed, where)
+                          : read_dicom_table(data, 0x00281101 + c, 0x00281201 + c, m.is_signed, where);
+  auto* to = out.pixels.data();
+  for (std::uint64_t i = 0, n = m.pixels(); i < n; ++i, to += 3)
+    for (std::size_t c = 0; c < 3; ++c)
+      to[c] = static_cast<std::uint8_t>(tables[c](static_cast<double>(values(i))) >> (tables[c].bits - 8));
+}
+
+/// R = Y + 1.402 (Cr - 128), G = Y - 0.344136 (Cb - 128) - 0.714136 (Cr - 128), B = Y + 1.772 (Cb - 128), halves up.
+inline void paint_colour(dicom_matrix const& m, dicom_values const& values, image& out) {
+  bool ybr = m.photometric.starts_with("YBR");
+  auto round = [](double v) { return static_cast<std::uint8_t>(std::clamp(std::floor(v + 0.5), 0.0, 255.0)); };
+  auto* to = out.pixels.data();
+  for (std::uint64_t i = 0, n = m.pixels(); i < n; ++i, to += 3) {
+    std::array<std::int64_t, 3> v{};
+    for (int c = 0; c < 3; ++c) v[static_cast<std::size_t>(c)] = values.colour(i, c) >> (m.bits_stored - 8);
+    if (!ybr) {
+      for (std::size_t c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>(v[c]);
+      continue;
+    }
+    auto y = static_cast<double>(v[0]), cb = static_cast<double>(v[1] - 128), cr = static_cast<double>(v[2] - 128);
+    to[0] = round(y + 1.402 * cr);
+    to[1] = round(y - 0.114 * 1.772 / 0.587 * cb - 0.299 * 1.402 / 0.587 * cr);
+    to[2] = round(y + 1.772 * cb);
+  }
+}
+
+/// The whole way from a frame's values to a picture. Errors: bad_image, bad_argument (a window where there is none to set).
+inline dicom_image paint_dicom(dicom_data const& data, dicom_matrix const& m, dicom_frame const& frame, dicom_options const& options,
+                               std::string_view where) {
+  bool monochrome = m.photometric.starts_with("MONO");
+  bool three = options.colour == dicom_colour::ct_windows;
+  auto refuse = [&](char const* expected, char const* found) { MEDMO_THROW(errc::bad_argument, std::string(where), expected, found); };
+  if ((options.window || three) && !monochrome) refuse("a monochrome picture for a window", "a coloured one");
+  if (options.window && !good_window(*options.window)) refuse("a window of a width of at least 1 (above 0 unless linear)", "another");
+  if (three && options.window) refuse("a window or three for CT", "both");
+  if (three && data.text(0x00080060) != "CT") refuse("CT for three windows", "another modality");
+  for (auto const& w : options.ct_windows)
+    if (three && !good_window(w)) refuse("windows of a width of at least 1 (above 0 unless linear)", "another");
+
+  dicom_image result;
+  result.rows = m.rows, result.columns = m.columns, result.frames = m.frames, result.frame = options.frame;
+  result.photometric_interpretation = m.photometric;
+  result.bits_stored = m.bits_stored;
+  auto spacing = dicom_group(data, options.frame, 0x00289110);
+  auto row = spacing.decimal(0x00280030, 0), column = spacing.decimal(0x00280030, 1);
+  if (row && column && *row > 0 && *column > 0) result.pixel_spacing_mm = {*row, *column};
+  dicom_grey grey;
+  if (monochrome) grey = read_dicom_grey(data, m, options, where);
+  result.picture = image(m.columns, m.rows);
+  dicom_values values(m, frame);
+  if (monochrome) paint_grey(m, values, grey, options, result.picture);
+  else if (m.samples == 1) paint_palette(data, m, values, where, result.picture);
+  else paint_colour(m, values, result.picture);
+  result.window = grey.window;
+  return result;
+}
+
+}  // namespace detail
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/generation_config.hpp
+// generation_config.json of a Hugging Face folder: how its makers sample. Fields and defaults as transformers 5.23.0.
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+struct generation_config_file {
+  bool do_sample = false;
+  double temperature = 1.0, top_p = 1.0, repetition_penalty = 1.0;
+  index top_k = 50;                   ///< 0: no limit
+  std::vector<index> eos_token_ids{};  ///< any of them ends a turn
+  std::optional<index> pad_token_id{}, bos_token_id{}, max_new_tokens{};
+  std::vector<std::string> unknown{}; ///< fields of the file that are not read here, in alphabetic order
+};
+
+/// Errors: bad_json (another type); bad_config for a value that sampling cannot mean (temperature or penalty <= 0, top_p
+/// outside 0..1, a negative id, a value that is not finite).
+inline generation_config_file generation_config_of(json const& document, std::string const& path) {
+  json_fields f(document, path);
+  generation_config_file g;
+  auto number = [&](char const* name, double fallback, double above, double limit) {
+    double v = f.number(name).value_or(fallback);
+    if (!(v > above && v <= limit))
+      MEDMO_THROW(errc::bad_config, f.where(name),
+                  "a number above " + excerpt(above) + (limit < 1e6 ? " and at most " + excerpt(limit) : ""), excerpt(v));
+    return v;
+  };
+  auto id = [&](char const* name, index v) {
+    if (v < 0) MEDMO_THROW(errc::bad_config, f.where(name), "a number >= 0", std::to_string(v));
+    return v;
+  };
+  auto optional_id = [&](char const* name) {
+    auto v = f.integer(name);
+    if (v) id(name, *v);
+    return v;
+  };
+  g.do_sample = f.boolean("do_sample").value_or(g.do_sample);
+  // A temperature of 0 is how some files spell greedy decoding; transformers refuses to sample with it.
+  if (!g.do_sample && f.number("temperature") == 0.0)
+    g.temperature = 1.0;
+  else
+    g.temperature = number("temperature", g.temperature, 0.0, 1e6);
+  g.top_p = number("top_p", g.top_p, 0.0, 1.0);
+  g.repetition_penalty = number("repetition_penalty", g.repetition_penalty, 0.0, 1e6);
+  g.top_k = id("top_k", f.integer("top_k").value_or(g.top_k));
+  if (auto const* eos = f.find("eos_token_id")) {
+    g.eos_token_ids = eos->is_array() ? *f.integers("eos_token_id") : std::vector<index>{*f.integer("eos_token_id")};
+    for (index v : g.eos_token_ids) id("eos_token_id", v);
+  }
+  g.pad_token_id = optional_id("pad_token_id");
+  g.bos_token_id = optional_id("bos_token_id");
+  g.max_new_tokens = optional_id("max_new_tokens");
+  constexpr std::string_view known[] = {"do_sample",    "temperature",  "top_p",          "top_k",
+                                        "eos_token_id", "pad_token_id", "bos_token_id",   "repetition_penalty",
+                                        "_from_model_config", "max_new_tokens", "transformers_version"};
+  for (auto const& [name, value] : document.items())
+    if (std::find(std::begin(known), std::end(known), name) == std::end(known)) g.unknown.push_back(name);
+  return g;
+}
+
+/// Errors: file_access, too_large, bad_json, bad_config.
+inline generation_config_file read_generation_config(std::string const& path) {
+  auto document = read_json(path);
+  return generation_config_of(document, path);
+}
+
+/// The text of generation_config.json; `unknown` is not written.
+inline std::string generation_config_json(generation_config_file const& g) {
+  nlohmann::ordered_json j;
+  if (g.bos_token_id) j["bos_token_id"] = *g.bos_token_id;
+  if (g.pad_token_id) j["pad_token_id"] = *g.pad_token_id;
+  if (!g.eos_token_ids.empty()) j["eos_token_id"] = g.eos_token_ids;
+  j["do_sample"] = g.do_sample;
+  j["temperature"] = g.temperature;
+  j["top_p"] = g.top_p;
+  j["top_k"] = g.top_k;
+  j["repetition_penalty"] = g.repetition_penalty;
+  if (g.max_new_tokens) j["max_new_tokens"] = *g.max_new_tokens;
+  return j.dump(2) + "\n";
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/image.hpp
+// Pictures from PNG and JPEG files, through stb_image: header first, limits, then decoding. What comes out is 8-bit RGB.
+//   16 bits: the high byte, as Pillow does for RGB. Grey of 1, 2, 4 bits: scaled to 0..255. Palettes: their colours.
+//   Transparency, of every kind: composited on white, as transformers' convert_to_rgb does, with its rounding.
+//   Colour profiles, gamma and EXIF orientation are not applied.
+// PNG pixels equal Pillow's. JPEG pixels differ a little from Pillow's (libjpeg-turbo), mostly where colour is upsampled: of
+// a 1411 x 1411 photograph's values 97.4 % are equal, 99.3 % within 1, none off by more than 3; of the small pictures of
+// tests/data/io 94.3 % are equal, the worst is off by 7. A truncated file is refused, and so is a PNG with a wrong checksum;
+// JPEG has no checksum, so that damage inside its coded bytes may pass as other pixels (image_header.hpp).
+// stb is compiled inside our namespace, so that an application may have its own in any form.
+
+// Among these is all that stb_image includes, so that nothing of the system falls into the namespace it is put in.
+#include <cassert>
+#include <climits>
+#include <cmath>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace medmo::inline MEDMO_ABI::io::detail {
 /// The most that the decoder may take at once on this thread, so that a small file cannot unfold into all memory.
@@ -7814,9 +8548,8 @@ inline video_patches preprocess_video(std::span<image const> frames, std::span<i
 
 // ---- medmo/model/config.hpp
 // Configurations: types that hold constexpr values. They name the model in every error message and symbol.
-//   struct my_vlm { static constexpr text_config text = ...; static constexpr vision_config vision = ...;
-//                   static constexpr token_config tokens{}; };
-// A configuration without `vision` is a text-only decoder. Values: Qwen3-VL-4B/8B-Instruct's config.json.
+//   struct my_vlm { static constexpr text_config text = ...; static constexpr vision_config vision = ...; };
+// A configuration without `vision` is a text-only decoder; `tokens` and `name` may be given too. Values: Qwen3-VL-4B/8B-Instruct's config.json.
 
 #include <array>
 #include <concepts>
@@ -7895,11 +8628,11 @@ struct token_config {
   index image_pad = 151655, video_pad = 151656;
 };
 
+/// What a type must have to be a configuration: `text`. `vision`, `tokens` (default: Qwen's) and `name` (default: the
+/// type's own) are optional.
 template <class C>
 concept text_configuration = requires {
   { C::text } -> std::convertible_to<text_config const&>;
-  { C::tokens } -> std::convertible_to<token_config const&>;
-  { C::name } -> std::convertible_to<std::string_view>;
 };
 template <class C>
 concept vision_language_configuration = text_configuration<C> && requires {
@@ -7907,6 +8640,34 @@ concept vision_language_configuration = text_configuration<C> && requires {
 };
 template <class C>
 concept model_configuration = text_configuration<C>;
+
+/// C::tokens, or the ids of Qwen's vocabulary.
+template <text_configuration C>
+inline constexpr token_config tokens_of = [] {
+  if constexpr (requires { C::tokens; })
+    return token_config(C::tokens);
+  else
+    return token_config{};
+}();
+
+namespace detail {
+/// The name of T as the compiler spells it.
+template <class T>
+constexpr std::string_view type_name() {
+  std::string_view s = __PRETTY_FUNCTION__;  // "... [with T = my_vlm; ...]" or "... [T = my_vlm]"
+  s.remove_prefix(s.find("T = ") + 4);
+  return s.substr(0, s.find_first_of(";]"));
+}
+}  // namespace detail
+
+/// C::name, or the name of the type.
+template <text_configuration C>
+inline constexpr std::string_view configuration_name = [] {
+  if constexpr (requires { C::name; })
+    return std::string_view(C::name);
+  else
+    return detail::type_name<C>();
+}();
 
 struct medmo_4b {
   static constexpr std::string_view name = "medmo_4b";
@@ -7955,7 +8716,7 @@ struct checked_text_configuration {
                     t.mrope_section[0] + t.mrope_section[1] + t.mrope_section[2] == t.head_dim / 2,
                 "medmo: text.mrope_section must sum to head_dim / 2");
   static_assert(t.rms_norm_eps > 0 && t.rope_theta > 1, "medmo: text.rms_norm_eps and rope_theta must be positive");
-  static_assert(C::tokens.im_end < t.vocab && C::tokens.endoftext < t.vocab,
+  static_assert(tokens_of<C>.im_end < t.vocab && tokens_of<C>.endoftext < t.vocab,
                 "medmo: tokens must lie inside text.vocab");
   static constexpr bool ok = true;
 };
@@ -7977,8 +8738,8 @@ struct checked_vision_configuration {
   static_assert(static_cast<index>(v.deepstack.size()) <= C::text.layers,
                 "medmo: vision.deepstack feeds the first decoder layers, so it cannot be longer than text.layers");
   static_assert(v.channels == 3, "medmo: vision.channels must be 3");
-  static_assert(C::tokens.image_pad < C::text.vocab && C::tokens.vision_end < C::text.vocab &&
-                    C::tokens.video_pad < C::text.vocab,
+  static_assert(tokens_of<C>.image_pad < C::text.vocab && tokens_of<C>.vision_end < C::text.vocab &&
+                    tokens_of<C>.video_pad < C::text.vocab,
                 "medmo: vision tokens must lie inside text.vocab");
   static constexpr bool ok = true;
 };
@@ -8385,11 +9146,18 @@ constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, 
   return x;
 }
 
+/// The last norm of rows x [T, D]: what the head reads, and what stands for a text or picture as a vector.
+template <class C, class E>
+constexpr auto last_norm(E& e, text_weights<C> const& w, typename E::template rows<C::text.hidden> x) {
+  auto h = e.rms_norm(x, w.norm, static_cast<float>(C::text.rms_norm_eps));
+  e.stage("text.norm", h);
+  return h;
+}
+
 /// Logits of rows x [T, D]: [T, V].
 template <class C, class E>
 constexpr auto head(E& e, text_weights<C> const& w, typename E::template rows<C::text.hidden> x) {
-  auto h = e.rms_norm(x, w.norm, static_cast<float>(C::text.rms_norm_eps));
-  e.stage("text.norm", h);
+  auto h = last_norm<C>(e, w, x);
   if constexpr (C::text.tied_head) {
     auto logits = e.project(h, w.embed_tokens);
     e.stage("logits", logits);
@@ -8716,10 +9484,28 @@ class kv_cache {
   std::span<std::byte* const> pages(index layer) const { return table_[static_cast<std::size_t>(layer)]; }
 
   void advance(index tokens) { length_ += tokens; }
-  /// Forgets everything from position `length` on.
-  void truncate(index length) { length_ = std::min(length_, length); }
+  /// Forgets everything from position `length` on; what was there is zeroed, lest a NaN outlive its prompt.
+  void truncate(index length) {
+    for (index at = length; at < length_; at = (at / page_tokens + 1) * page_tokens)
+      for (index l = 0; l < layers_; ++l)
+        clear(table_[static_cast<std::size_t>(l)][static_cast<std::size_t>(at / page_tokens)], at % page_tokens);
+    length_ = std::min(length_, length);
+  }
 
  private:
+  /// Zeroes one layer's share of a page from `slot` on.
+  void clear(std::byte* share, index slot) const {
+    auto size = static_cast<index>(size_of(layout_.type));
+    auto zero = [&](index begin, index count) {
+      std::memset(share + begin * size, 0, static_cast<std::size_t>(count * size));
+    };
+    for (index h = 0; h < layout_.heads; ++h) {
+      zero(layout_.key_offset(h) + slot * layout_.key_width(), (page_tokens - slot) * layout_.key_width());
+      for (index i = 0; i < layout_.value_rows(); ++i)
+        zero(layout_.value_offset(h) + i * page_tokens + slot, page_tokens - slot);
+    }
+  }
+
   static constexpr index padded(index bytes) { return (bytes + 63) / 64 * 64; }
   static constexpr index page_bytes(kernels::kv_layout const& layout, index layers) {
     return layers * padded(layout.bytes());
@@ -8877,7 +9663,7 @@ class weight_loader {
         unused.push_back(name);
     }
     if (!unused.empty())
-      MEDMO_THROW(errc::unused_tensor, where_, "no tensors beyond those of " + std::string(C::name), listed(unused));
+      MEDMO_THROW(errc::unused_tensor, where_, "no tensors beyond those of " + std::string(configuration_name<C>), listed(unused));
   }
 
   Source const& source_;
@@ -9302,6 +10088,788 @@ static_assert(engine<tracer>);
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/generate/box_automaton.hpp
+// Which byte may follow, so that every box that begins is a box: an automaton over the bytes of
+//   label <box>[[x1, y1, x2, y2], ...]</box>
+// in the one layout that text::print_grounding writes: whole numbers 0..1000 without leading zeros, x1 < x2, y1 < y2, no
+// box twice under one label, at most N boxes in all. It never runs into a dead end: a byte is taken only if the answer can
+// still be ended well, and it knows within how many bytes. Bytes, not tokens: box_constraint.hpp.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+enum class box_mode {
+  off,      ///< nothing is constrained
+  in_text,  ///< free text; from the moment it holds <box>, that box is valid and closed
+  only,     ///< lines of one label and its boxes, and nothing else; an answer without lines says that there is nothing
+};
+
+struct box_options {
+  box_mode mode = box_mode::off;
+  std::vector<std::string> labels{};  ///< of mode only: the labels there are; none: any text
+  index max_boxes = 100;              ///< in one answer, 0..1000
+  index max_label_bytes = 64;         ///< of mode only without labels, 1..1000
+};
+
+/// Errors: bad_argument for a number outside its range, labels in another mode than `only`, a label twice, or one that
+/// would not be read back as itself (empty, blanks at an end, a line break, '<', the end of a sentence within).
+inline void check(box_options const& o) {
+  auto demand = [](bool good, std::string where, char const* expected, std::string found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::move(where), expected, std::move(found));
+  };
+  demand(o.max_boxes >= 0 && o.max_boxes <= 1000, "max_boxes", "0 to 1000", std::to_string(o.max_boxes));
+  demand(o.max_label_bytes >= 1 && o.max_label_bytes <= 1000, "max_label_bytes", "1 to 1000",
+         std::to_string(o.max_label_bytes));
+  demand(o.labels.empty() || o.mode == box_mode::only, "box labels", "none, unless the answer is boxes only",
+         std::to_string(o.labels.size()));
+  demand(o.labels.size() <= 10000, "box labels", "at most 10000", std::to_string(o.labels.size()));
+  for (auto const& label : o.labels) {
+    bool plain = !label.empty() && text::find_invalid_utf8(label) == std::string::npos;
+    for (char c : label) plain &= static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '<';
+    if (plain) {
+      auto read = text::parse_grounding(label + " <box>[[0, 0, 1, 1]]</box>");
+      plain = read.boxes.size() == 1 && read.boxes[0].label == label;
+    }
+    demand(plain, "box label", "one line of text that is read back as itself", "'" + label + "'");
+  }
+  auto sorted = o.labels;
+  std::sort(sorted.begin(), sorted.end());
+  auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  demand(twice == sorted.end(), "box labels", "every label once",
+         twice == sorted.end() ? "" : "'" + *twice + "' twice");
+}
+
+class box_automaton {
+ public:
+  /// `options.mode` is in_text or only. Errors: bad_argument (check above).
+  explicit box_automaton(box_options options) : options_((check(options), std::move(options))) {
+    std::sort(options_.labels.begin(), options_.labels.end());
+    done_.reserve(static_cast<std::size_t>(options_.max_boxes) + 1);
+    here_.at = options_.mode == box_mode::only ? place::line : place::text;
+    begin_label();
+  }
+
+  /// In free text of mode in_text: every byte may follow, but perhaps the one that ends <box>.
+  bool in_text() const { return here_.at == place::text; }
+  /// How much of "<box>" the text ends in: 0..4. Only in_text().
+  int opened() const { return here_.n; }
+  /// May the answer end here?
+  bool may_end() const { return here_.at == place::text || here_.at == place::line || here_.at == place::line_end; }
+  /// Boxes written so far.
+  index boxes() const { return static_cast<index>(done_.size()); }
+
+  /// May `bytes` follow, and could at most `left` further bytes then end the answer well? Allocates nothing; the automaton
+  /// stays where it is.
+  bool takes(std::string_view bytes, index left) {
+    auto const before = here_;
+    auto const boxes = done_.size();
+    bool good = advance(bytes) && needs() <= left;
+    here_ = before;
+    done_.resize(boxes);
+    return good;
+  }
+
+  /// Goes on by `bytes`, which must be taken.
+  void accept(std::string_view bytes) {
+    [[maybe_unused]] bool good = advance(bytes);
+    MEDMO_ASSERT(good);
+  }
+
+  /// So many more bytes end the answer well, at most. From every state some byte makes it less by one or more: an answer of
+  /// `needs()` more tokens can always be ended, whatever the tokens are, as every byte is one.
+  index needs() const {
+    auto const& s = here_;
+    switch (s.at) {
+      case place::text:
+      case place::line:
+      case place::line_end: return 0;
+      case place::label: return label_needs() + 5 + bytes_of_list;
+      case place::open: return 5 - s.n + bytes_of_list;
+      case place::brackets: return bytes_of_list - s.n;
+      case place::number: return 4 - s.digits + after_number(s.number);
+      case place::blank: return after_number(s.number) - 1;
+      case place::after_box: return 7;
+      case place::next_box: return 3 - s.n + 4 + after_number(0);
+      case place::close: return 6 - s.n;
+    }
+    return 0;
+  }
+
+  /// Where a label goes on as any text, what tells without trying: a token that is plain_label(), is no longer than `room`
+  /// and whose first byte may follow may follow, unless it begins with a blank and `no_blank` is set.
+  struct label_room {
+    index room = 0;
+    bool no_blank = false;  ///< a sentence would end within the label
+  };
+  label_room free_label_room() const {
+    auto const& s = here_;
+    bool free = options_.labels.empty() && (s.at == place::label || (s.at == place::line && !full()));
+    if (!free || s.utf8_left > 0 || s.sentence) return {};
+    return {options_.max_label_bytes - s.length, ends_sentence(s.last)};
+  }
+  /// At most this many bytes end the answer after any label.
+  static constexpr index needs_after_label = 1 + 5 + 32;
+
+  static bool begins_label(char c) { return std::string_view(" ,;:.-*").find(c) == std::string_view::npos; }
+  /// Whole characters of a label's text, without a sentence's end before a blank.
+  static bool plain_label(std::string_view bytes) {
+    if (bytes.empty() || text::find_invalid_utf8(bytes) != std::string_view::npos) return false;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      auto c = static_cast<unsigned char>(bytes[i]);
+      if (c < 0x20 || c == 0x7f || c == '<' || (c == ' ' && i > 0 && ends_sentence(bytes[i - 1]))) return false;
+    }
+    return true;
+  }
+
+ private:
+  enum class place : std::uint8_t {
+    text,
+    line,
+    label,
+    open,
+    brackets,
+    number,
+    blank,
+    after_box,
+    next_box,
+    close,
+    line_end
+  };
+  static constexpr std::string_view open_tag = "<box>", close_tag = "</box>";
+  static constexpr index bytes_of_list = 32;  // of "[[1000, 1000, 1000, 1000]]</box>"
+
+  struct state {
+    place at = place::text;
+    std::uint8_t n = 0;                   // bytes of the literal at hand, or of "<box>" in text
+    std::uint8_t number = 0, digits = 0;  // which of the four, and how many digits it has
+    std::int16_t value[4] = {};           // numbers so far; the last may be unfinished
+    std::uint64_t group = 0;              // of boxes that must differ
+    std::uint64_t hash = 0, label = 0;    // of all bytes of the label; up to its last that is no blank or colon
+    std::uint32_t tags = 0;
+    std::int32_t length = 0;          // bytes of the label
+    std::uint32_t low = 0, high = 0;  // the labels that begin with these bytes, of a fixed set
+    bool whole = false;               // a label of the set, then a blank
+    bool sentence = false;            // the end of a sentence, then a blank
+    char last = 0;
+    std::uint8_t utf8_left = 0, utf8_low = 0, utf8_high = 0;  // bytes missing of a character; bounds of the next
+  };
+  struct known_box {
+    std::uint64_t group;
+    std::int16_t v[4];
+  };
+
+  static bool ends_sentence(char c) { return c == '.' || c == ';' || c == '!' || c == '?'; }
+  static constexpr index after_number(int number) { return number == 3 ? 8 : 2 + 4 + after_number(number + 1); }
+  bool full() const { return boxes() >= options_.max_boxes; }
+
+  bool advance(std::string_view bytes) {
+    for (char c : bytes)
+      if (!step(c)) return false;
+    return true;
+  }
+
+  void go(place at) {
+    here_.at = at;
+    here_.n = 0;
+  }
+
+  bool step(char c) {
+    auto& s = here_;
+    switch (s.at) {
+      case place::text:
+        if (c == '<') return s.n = 1, true;
+        s.n = c == open_tag[s.n] ? static_cast<std::uint8_t>(s.n + 1) : std::uint8_t{0};
+        if (s.n == open_tag.size()) {
+          if (full()) return false;
+          s.group = s.tags;
+          go(place::brackets);
+        }
+        return true;
+      case place::line:
+        if (full()) return false;
+        begin_label();
+        s.at = place::label;
+        [[fallthrough]];
+      case place::label: return options_.labels.empty() ? step_free_label(c) : step_fixed_label(c);
+      case place::open:
+        if (c != open_tag[s.n]) return false;
+        if (++s.n == open_tag.size()) s.group = s.label, go(place::brackets);
+        return true;
+      case place::brackets:
+        if (c != '[') return false;
+        if (++s.n == 2) begin_number(0);
+        return true;
+      case place::number: return step_number(c);
+      case place::blank:
+        if (c != ' ') return false;
+        begin_number(s.number + 1);
+        return true;
+      case place::after_box:
+        if (c == ']') return go(place::close), true;
+        if (c != ',' || full()) return false;
+        go(place::next_box);
+        s.n = 1;
+        return true;
+      case place::next_box:
+        if (c != (s.n == 1 ? ' ' : '[')) return false;
+        if (++s.n == 3) begin_number(0);
+        return true;
+      case place::close:
+        if (c != close_tag[s.n]) return false;
+        if (++s.n == close_tag.size()) {
+          ++s.tags;
+          go(options_.mode == box_mode::only ? place::line_end : place::text);
+        }
+        return true;
+      case place::line_end:
+        if (c != '\n' || full()) return false;
+        go(place::line);
+        begin_label();
+        return true;
+    }
+    return false;
+  }
+
+  // ---- numbers
+  void begin_number(int number) {
+    go(place::number);
+    here_.number = static_cast<std::uint8_t>(number);
+    here_.digits = 0;
+    here_.value[number] = 0;
+  }
+
+  bool step_number(char c) {
+    auto& s = here_;
+    int const prefix = s.value[s.number];
+    if (c >= '0' && c <= '9') {
+      int const longer = prefix * 10 + (c - '0');
+      if ((s.digits > 0 && prefix == 0) || !can_become_number(longer)) return false;
+      s.value[s.number] = static_cast<std::int16_t>(longer);
+      ++s.digits;
+      return true;
+    }
+    if (s.digits == 0 || c != (s.number < 3 ? ',' : ']') || !is_allowed(prefix)) return false;
+    if (s.number < 3) return go(place::blank), true;
+    done_.push_back({s.group, {s.value[0], s.value[1], s.value[2], s.value[3]}});
+    go(place::after_box);
+    return true;
+  }
+
+  int least() const { return here_.number < 2 ? 0 : here_.value[here_.number - 2] + 1; }
+  int greatest() const { return here_.number < 2 ? 999 : 1000; }
+  bool is_allowed(int v) const { return v >= least() && v <= greatest() && !is_taken(v); }
+
+  /// Is `prefix`, or a number that begins with it, allowed?
+  bool can_become_number(int prefix) const {
+    for (int first = prefix, count = 1; first <= 1000; first *= 10, count *= 10) {
+      int const end = std::min(first + count - 1, greatest());
+      for (int v = std::max(first, least()); v <= end; ++v)
+        if (!is_taken(v)) return true;
+      if (prefix == 0) break;  // no leading zeros
+    }
+    return false;
+  }
+
+  /// Are all boxes that begin with the numbers so far and v written already? x1 alone never is: it begins more boxes than
+  /// an answer may have.
+  bool is_taken(int v) const {
+    auto const& s = here_;
+    index room = 1;  // boxes that begin so
+    if (s.number == 0) return false;
+    if (s.number == 1) room = index{1000 - s.value[0]} * (1000 - v);
+    if (s.number == 2) room = 1000 - s.value[1];
+    if (boxes() < room) return false;
+    index same = 0;
+    for (auto const& b : done_)
+      same += b.group == s.group && b.v[s.number] == v && std::equal(b.v, b.v + s.number, s.value);
+    return same >= room;
+  }
+
+  // ---- labels
+  void begin_label() {
+    auto& s = here_;
+    s.length = 0;
+    s.hash = s.label = stream_of("");
+    s.low = 0;
+    s.high = static_cast<std::uint32_t>(options_.labels.size());
+    s.whole = s.sentence = false;
+    s.last = 0;
+    s.utf8_left = 0;
+  }
+
+  void add_to_label(char c) {
+    auto& s = here_;
+    s.hash = (s.hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+    if (c != ' ' && c != ':') s.label = s.hash;
+    s.sentence = c == ' ' && ends_sentence(s.last);
+    s.last = c;
+    ++s.length;
+  }
+
+  bool step_free_label(char c) {
+    auto& s = here_;
+    auto const u = static_cast<unsigned char>(c);
+    auto const room = options_.max_label_bytes - s.length;
+    if (s.utf8_left > 0) {
+      if (u < s.utf8_low || u > s.utf8_high) return false;
+      --s.utf8_left;
+      s.utf8_low = 0x80;
+      s.utf8_high = 0xBF;
+    } else if (c == '<') {
+      if (s.last != ' ') return false;
+      go(place::open);
+      s.n = 1;
+      return true;
+    } else if (u < 0x20 || u == 0x7f || s.sentence || (s.length == 0 && !begins_label(c))) {
+      return false;
+    } else if (u < 0x80) {
+      if (room < 1 && (c != ' ' || s.last == ' ')) return false;  // the blank before <box> always has room
+    } else {
+      if (u < 0xC2 || u > 0xF4) return false;
+      s.utf8_left = u < 0xE0 ? 1 : u < 0xF0 ? 2 : 3;
+      if (room < 1 + s.utf8_left) return false;
+      s.utf8_low = u == 0xE0 ? 0xA0 : u == 0xF0 ? 0x90 : 0x80;
+      s.utf8_high = u == 0xED ? 0x9F : u == 0xF4 ? 0x8F : 0xBF;
+    }
+    add_to_label(c);
+    return true;
+  }
+
+  bool step_fixed_label(char c) {
+    auto& s = here_;
+    if (c == '<') {
+      if (!s.whole) return false;
+      go(place::open);
+      s.n = 1;
+      return true;
+    }
+    auto const depth = static_cast<std::size_t>(s.length);
+    auto const& labels = options_.labels;
+    s.whole = c == ' ' && s.low < s.high && labels[s.low].size() == depth;  // the shortest comes first
+    auto has = [&](std::uint32_t i) { return labels[i].size() > depth && labels[i][depth] == c; };
+    while (s.low < s.high && !has(s.low)) ++s.low;
+    auto end = s.low;
+    while (end < s.high && has(end)) ++end;
+    s.high = end;
+    if (s.low == s.high && !s.whole) return false;
+    add_to_label(c);
+    return true;
+  }
+
+  /// Bytes up to the '<' after the label, at most.
+  index label_needs() const {
+    auto const& s = here_;
+    if (options_.labels.empty()) return s.utf8_left + (s.utf8_left == 0 && s.last == ' ' ? 0 : 1);
+    index least = s.whole ? 0 : std::numeric_limits<index>::max();
+    for (auto i = s.low; i < s.high; ++i)
+      least = std::min(least, static_cast<index>(options_.labels[i].size()) - s.length + 1);
+    return least;
+  }
+
+  box_options options_;
+  state here_;
+  std::vector<known_box> done_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/box_confidence.hpp
+// How sure the model was of a box it wrote, from the probabilities of its digits. Formulas and what they leave out:
+// docs/boxes.md. The probabilities are the model's own, at temperature 1 over all tokens, before any constraint, penalty or
+// sampling option: a box that a constraint had to force out of the model has a low score.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/generate/log_probability.hpp
+// Log-probabilities of tokens from a row of logits: of one token, and of the most probable ones. They are the model's own,
+// of the logits as given; what a sampler does to them afterwards (temperature, penalties) is no part of it.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A token and the natural logarithm of its probability.
+struct token_probability {
+  index id = 0;
+  double log_probability = 0;
+};
+
+/// The logarithm of the sum of exponentials of the logits [V].
+///   m + ln sum_i exp(l_i - m),  m the greatest logit
+/// Exponentials in f32 (within 2 units in the last place), summed in f32 over 1024 at a time and in f64 over those: within
+/// 1e-6 of the exact value. -infinity counts as nothing; all -infinity gives -infinity. No logit may be NaN or +infinity.
+/// Allocates nothing.
+inline double log_sum_exp(std::span<float const> logits) {
+  using kernels::f32x16;
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
+  auto const n = static_cast<index>(logits.size());
+  f32x16 best(lowest);
+  index i = 0;
+  for (; i + 16 <= n; i += 16) best = max(best, f32x16::load(logits.data() + i));
+  best = max(best, f32x16::load_first(logits.data() + i, n - i, lowest));
+  float lanes[16];
+  best.store(lanes);
+  float const greatest = *std::max_element(lanes, lanes + 16);
+  if (greatest == lowest) return static_cast<double>(lowest);
+  f32x16 const shift(greatest);
+  double total = 0;
+  for (i = 0; i < n;) {
+    index const end = std::min(n, i + 1024);
+    f32x16 part(0.0f);
+    for (; i + 16 <= end; i += 16) part = part + exp_nonpositive(f32x16::load(logits.data() + i) - shift);
+    if (i < end) {
+      part = part + exp_nonpositive(f32x16::load_first(logits.data() + i, end - i, lowest) - shift);
+      i = end;
+    }
+    total += static_cast<double>(sum(part));
+  }
+  return static_cast<double>(greatest) + std::log(total);
+}
+
+/// ln p(id) = l_id - log_sum_exp(l). At most 0 but for rounding; -infinity for a token that is ruled out.
+inline double log_probability(std::span<float const> logits, index id) {
+  MEDMO_ASSERT(id >= 0 && static_cast<std::size_t>(id) < logits.size());
+  return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
+}
+
+/// The `count` most probable tokens into `out`, the most probable first, the lower id first among equals; tokens of
+/// -infinity are left out. `log_sum` is log_sum_exp(logits). Allocates nothing if `out` has room for count + 1.
+inline void most_probable(std::span<float const> logits, index count, double log_sum, std::vector<token_probability>& out) {
+  out.clear();
+  if (count <= 0) return;
+  auto const most = static_cast<std::size_t>(count);
+  // a heap of the best so far, the worst of them in front; until the end it holds logits
+  auto before = [](token_probability const& a, token_probability const& b) {
+    return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.id < b.id;
+  };
+  float least = -std::numeric_limits<float>::infinity();  // later tokens must beat it
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > least)) continue;
+    out.push_back({static_cast<index>(i), static_cast<double>(logits[i])});
+    std::push_heap(out.begin(), out.end(), before);
+    if (out.size() > most) {
+      std::pop_heap(out.begin(), out.end(), before);
+      out.pop_back();
+    }
+    if (out.size() == most) least = static_cast<float>(out.front().log_probability);
+  }
+  std::sort_heap(out.begin(), out.end(), before);
+  for (auto& t : out) t.log_probability -= log_sum;
+}
+
+/// The same where nobody knows the sum yet.
+inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
+  most_probable(logits, count, log_sum_exp(logits), out);
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// The tokens of an answer as they were drawn, with what the boxes among them are judged by.
+class box_evidence {
+ public:
+  template <text::tokenizer_configuration T>
+  explicit box_evidence(text::tokenizer<T> const& tokenizer) {
+    for (std::size_t d = 0; d < 10; ++d) digit_ids_[d] = tokenizer.base().single(static_cast<unsigned char>('0' + d));
+  }
+
+  /// Room for so many tokens; up to there nothing is allocated.
+  void reserve(index tokens) {
+    log_probabilities_.reserve(static_cast<std::size_t>(tokens));
+    text_ends_.reserve(static_cast<std::size_t>(tokens));
+    digits_.reserve(static_cast<std::size_t>(tokens));
+  }
+
+  /// The model's logits [V], before anything is done to them.
+  void see(std::span<float const> logits) {
+    log_sum_ = log_sum_exp(logits);
+    for (std::size_t d = 0; d < 10; ++d) digit_logits_[d] = logits[static_cast<std::size_t>(digit_ids_[d])];
+  }
+
+  /// The token that was drawn from them, its logit as seen, and how long the text was after it.
+  void drawn(index id, float logit, std::size_t text_end) {
+    log_probabilities_.push_back(static_cast<double>(logit) - log_sum_);
+    text_ends_.push_back(text_end);
+    bool digit = std::find(digit_ids_.begin(), digit_ids_.end(), id) != digit_ids_.end();
+    digits_.push_back({digit, digit ? digit_probabilities() : std::array<float, 10>{}});
+  }
+
+  /// ln p of every token.
+  std::vector<double> const& log_probabilities() const { return log_probabilities_; }
+
+  /// The geometric mean of the probabilities of the tokens that hold the box's digits; none for text that was not drawn.
+  ///   score = exp(1/n sum_i ln p_i)
+  std::optional<double> score(std::string_view text, text::labelled_box const& box) const {
+    double sum = 0;
+    int n = 0;
+    for (auto i = token_at(box.text_begin); i < text_ends_.size() && begin_of(i) < box.text_end; ++i) {
+      auto begin = std::max(begin_of(i), box.text_begin), end = std::min(text_ends_[i], box.text_end);
+      auto part = text.substr(begin, end - begin);
+      if (part.find_first_of("0123456789") == part.npos) continue;
+      sum += log_probabilities_[i];
+      ++n;
+    }
+    if (n == 0 || !std::isfinite(sum)) return std::nullopt;
+    return std::min(std::exp(sum / n), 1.0);
+  }
+
+  /// Expected value and standard deviation of the four coordinates (docs/boxes.md); none unless the list is four whole
+  /// numbers 0..1000 without leading zeros, each digit a token of its own.
+  std::optional<std::array<coordinate_estimate, 4>> coordinates(std::string_view text,
+                                                                text::labelled_box const& box) const {
+    std::array<coordinate_estimate, 4> out{};
+    std::size_t count = 0;
+    for (auto at = box.text_begin; at < box.text_end; ++at) {
+      char const c = text[at];
+      if (c == '.' || c == '+' || c == '-') return std::nullopt;
+      if (c < '0' || c > '9') continue;
+      auto end = at;
+      while (end < box.text_end && text[end] >= '0' && text[end] <= '9') ++end;
+      auto one = count < 4 ? estimate(text, at, end) : std::nullopt;
+      if (!one) return std::nullopt;
+      out[count++] = *one;
+      at = end - 1;
+    }
+    if (count != 4) return std::nullopt;
+    return out;
+  }
+
+ private:
+  struct digit_record {
+    bool digit = false;
+    std::array<float, 10> probability{};  // of the ten digits, which add up to 1
+  };
+
+  std::size_t begin_of(std::size_t token) const { return token ? text_ends_[token - 1] : 0; }
+  /// The token that holds this byte of the text.
+  std::size_t token_at(std::size_t byte) const {
+    return static_cast<std::size_t>(std::upper_bound(text_ends_.begin(), text_ends_.end(), byte) - text_ends_.begin());
+  }
+
+  std::array<float, 10> digit_probabilities() const {
+    std::array<float, 10> p{};
+    float const most = *std::max_element(digit_logits_.begin(), digit_logits_.end());
+    float total = 0;
+    for (std::size_t d = 0; d < 10; ++d) total += p[d] = std::exp(digit_logits_[d] - most);
+    for (auto& q : p) q /= total;
+    return p;
+  }
+
+  /// Of the number text[begin, end). Another digit at a place leaves the places after it open: uniform over their numbers.
+  std::optional<coordinate_estimate> estimate(std::string_view text, std::size_t begin, std::size_t end) const {
+    auto const size = end - begin;
+    if (size > 4 || (size > 1 && text[begin] == '0')) return std::nullopt;
+    int written = 0;
+    for (auto i = begin; i < end; ++i) written = written * 10 + (text[i] - '0');
+    if (written > 1000) return std::nullopt;
+    auto const places = std::min<std::size_t>(size, 3);  // instead of 1000 it would have been a number of three digits
+    double reached = 1, offset = 0, square = 0;          // moments about the number as written
+    int prefix = 0;
+    for (std::size_t place = 0; place < size; ++place) {
+      auto const token = token_at(begin + place);
+      if (token >= text_ends_.size() || begin_of(token) != begin + place || text_ends_[token] != begin + place + 1 ||
+          !digits_[token].digit)
+        return std::nullopt;
+      if (place >= places) continue;
+      auto const& p = digits_[token].probability;
+      int const digit = text[begin + place] - '0';
+      double const open = place + 1 == places ? 1 : place + 2 == places ? 10 : 100;  // numbers that begin so
+      for (int other = 0; other < 10; ++other) {
+        if (other == digit) continue;
+        double const w = reached * static_cast<double>(p[static_cast<std::size_t>(other)]);
+        bool const zero = place == 0 && other == 0;
+        double const x = (zero ? 0.0 : (prefix * 10 + other) * open + (open - 1) / 2) - written;
+        offset += w * x;
+        square += w * (x * x + (zero ? 0.0 : (open * open - 1) / 12));
+      }
+      reached *= static_cast<double>(p[static_cast<std::size_t>(digit)]);
+      prefix = prefix * 10 + digit;
+    }
+    return coordinate_estimate{written + offset, std::sqrt(std::max(0.0, square - offset * offset))};
+  }
+
+  std::array<index, 10> digit_ids_{};
+  double log_sum_ = 0;
+  std::array<float, 10> digit_logits_{};
+  std::vector<double> log_probabilities_;
+  std::vector<std::size_t> text_ends_;
+  std::vector<digit_record> digits_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/box_constraint.hpp
+// Rules out the tokens after which an answer could not hold valid boxes only: box_automaton.hpp lifted from bytes to
+// tokens. A token may follow if its bytes may, so every way to cut the text into tokens is allowed. A step looks at the
+// tokens whose first byte may follow; in free text only at the few that could end "<box>".
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// The tokens of a tokenizer as the constraint wants them: by first byte. Made once a model (some milliseconds for Qwen's
+/// 151,643); keeps views into the tokenizer, which must outlive it. Const, shared between threads.
+class box_vocabulary {
+ public:
+  struct token {
+    std::string_view bytes;
+    index id = 0;
+    bool plain_label = false;  ///< box_automaton::plain_label
+  };
+
+  /// Tokens of ids below `vocab`. Special ones, which decoding leaves out, and ids without a token are never part of a box.
+  template <text::tokenizer_configuration T>
+  box_vocabulary(text::tokenizer<T> const& tokenizer, index vocab) : vocab_(vocab) {
+    bytes_.resize(static_cast<std::size_t>(vocab));
+    std::array<std::size_t, 257> count{};
+    for (index id = 0; id < vocab; ++id) {
+      auto bytes = id < T::rows ? tokenizer.bytes_for(id, {}) : std::string_view{};
+      bytes_[static_cast<std::size_t>(id)] = bytes;
+      if (!bytes.empty()) ++count[static_cast<unsigned char>(bytes[0]) + 1u];
+    }
+    for (std::size_t b = 0; b < 256; ++b) count[b + 1] += count[b];
+    begin_ = count;
+    tokens_.resize(count[256]);
+    for (index id = 0; id < vocab; ++id) {
+      auto bytes = bytes_[static_cast<std::size_t>(id)];
+      if (bytes.empty()) continue;
+      tokens_[count[static_cast<unsigned char>(bytes[0])]++] = {bytes, id, box_automaton::plain_label(bytes)};
+      for (std::size_t opened = 0; opened < 5; ++opened)
+        if (opens(bytes, opened)) opening_[opened].push_back({bytes, id, false});
+    }
+  }
+
+  index size() const { return vocab_; }
+  /// What a token adds to the text; nothing for special tokens.
+  std::string_view bytes(index id) const { return bytes_[static_cast<std::size_t>(id)]; }
+  std::span<token const> beginning_with(unsigned char byte) const {
+    return std::span(tokens_).subspan(begin_[byte], begin_[byte + 1u] - begin_[byte]);
+  }
+  /// Tokens that end "<box>" somewhere, given that the text ends in its first `opened` bytes.
+  std::span<token const> opening(int opened) const { return opening_[static_cast<std::size_t>(opened)]; }
+
+ private:
+  static bool opens(std::string_view bytes, std::size_t opened) {
+    constexpr std::string_view tag = "<box>";
+    for (char c : bytes) {
+      opened = c == '<' ? 1 : c == tag[opened] ? opened + 1 : 0;
+      if (opened == tag.size()) return true;
+    }
+    return false;
+  }
+
+  index vocab_;
+  std::vector<std::string_view> bytes_;   // by id
+  std::vector<token> tokens_;             // by first byte
+  std::array<std::size_t, 257> begin_{};  // where in tokens_
+  std::array<std::vector<token>, 5> opening_;
+};
+
+/// One answer under a constraint.
+///   box_constraint constraint(vocabulary, {.mode = box_mode::only}, end_ids);
+///   for (left = max_new_tokens; left > 0; --left) { constraint.mask(logits, left); id = draw(logits); constraint.accept(id); }
+/// Whatever is drawn, the answer parses with nothing dropped, even one cut at max_new_tokens.
+class box_constraint {
+ public:
+  /// `vocabulary` must outlive it. Errors: bad_argument (check in box_automaton.hpp).
+  box_constraint(box_vocabulary const& vocabulary, box_options options, std::vector<index> end_ids)
+      : vocabulary_(vocabulary), automaton_(std::move(options)), end_ids_(std::move(end_ids)) {
+    kept_.reserve(static_cast<std::size_t>(vocabulary.size()));
+  }
+
+  /// Sets the logits [V] of tokens that may not follow to -infinity; of the others not a bit is changed, and at least one is
+  /// left. `left` >= 1 tokens can still be drawn, this one included. Allocates nothing.
+  void mask(std::span<float> logits, index left) {
+    MEDMO_ASSERT(static_cast<index>(logits.size()) == vocabulary_.size() && left >= 1);
+    if (automaton_.in_text()) {
+      for (auto const& t : vocabulary_.opening(automaton_.opened()))
+        if (!automaton_.takes(t.bytes, left - 1)) at(logits, t.id) = ruled_out;
+      return;
+    }
+    kept_.clear();
+    auto keep = [&](index id) { kept_.push_back({at(logits, id), id}); };
+    auto const label = automaton_.free_label_room();
+    bool const quick = label.room > 0 && left - 1 >= box_automaton::needs_after_label;
+    for (int b = 0; b < 256; ++b) {
+      auto const c = static_cast<char>(b);
+      if (!automaton_.takes({&c, 1}, std::numeric_limits<index>::max())) continue;
+      bool const here = quick && !(label.no_blank && c == ' ');  // that c may begin a label is known by now
+      for (auto const& t : vocabulary_.beginning_with(static_cast<unsigned char>(b)))
+        if ((here && t.plain_label && static_cast<index>(t.bytes.size()) <= label.room) ||
+            automaton_.takes(t.bytes, left - 1))
+          keep(t.id);
+    }
+    if (automaton_.may_end())
+      for (index id : end_ids_) keep(id);
+    std::fill(logits.begin(), logits.end(), ruled_out);
+    for (auto const& k : kept_) at(logits, k.id) = k.logit;
+  }
+
+  /// The token that was drawn; not one that ended the turn.
+  void accept(index id) { automaton_.accept(vocabulary_.bytes(id)); }
+
+  box_automaton const& automaton() const { return automaton_; }
+
+ private:
+  static constexpr float ruled_out = -std::numeric_limits<float>::infinity();
+  struct kept_logit {
+    float logit;
+    index id;
+  };
+  static float& at(std::span<float> logits, index id) { return logits[static_cast<std::size_t>(id)]; }
+
+  box_vocabulary const& vocabulary_;
+  box_automaton automaton_;
+  std::vector<index> end_ids_;
+  std::vector<kept_logit> kept_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/embed.hpp
+// Pictures and text as one vector: the decoder's hidden state after its last norm, pooled over the tokens and of length 1.
+// Dot products of such vectors are cosines. A by-product of a model made for answers, not of one trained for retrieval.
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/generate/turn.hpp
+// A first turn of a conversation, ready for a sequence: its pictures seen, its text as ids. For questions that are asked
+// once (scores, embeddings); a session keeps its turns itself.
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 // ---- medmo/generate/pretrained.hpp
 // A model with what belongs to it: tokenizer, picture sizes, defaults of sampling. What `load` gives and a session takes.
 
@@ -9309,46 +10877,202 @@ static_assert(engine<tracer>);
 #include <vector>
 
 // ---- medmo/generate/sampler.hpp
-// From logits to the next token: greedy, or temperature, then top-k, then top-p, in transformers' order.
+// From logits to the next token: biases and penalties, then the greatest, or a draw after temperature, top-k, top-p and
+// min-p, in transformers' order (sampling_options.hpp).
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/logit_processors.hpp
+// What is done to logits before a token is chosen: biases, and penalties for tokens that have been seen. It is taken back
+// after the choice, so that whoever reads the logits later finds the model's own.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+// ---- medmo/generate/sampling_options.hpp
+// How the next token is chosen, as plain data, and what of it makes sense. sampler.hpp does it.
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI {
 
+/// Added to a token's logit before everything else; -infinity rules the token out.
+struct logit_bias {
+  index id = 0;
+  float bias = 0;
+};
+
+/// In the order in which they act: bias, repetition, presence; then, unless greedy, temperature, top-k, top-p, min-p.
+/// Source: transformers 5.23.0, GenerationMixin._get_logits_processor; presence as vLLM and OpenAI have it.
 struct sampling_options {
-  bool greedy = true;         ///< the most probable token; the rest of the options is then unused
+  bool greedy = true;         ///< the most probable token; temperature, top-k, top-p, min-p and seed are then unused
   float temperature = 0.7f;   ///< logits / temperature; > 0
   index top_k = 20;           ///< keep the k most probable; 0 keeps all
   float top_p = 0.8f;         ///< keep the fewest tokens whose probability reaches p; 1 keeps all
   std::uint64_t seed = 0;     ///< draw i of a generation is a pure function of seed and i
+  float min_p = 0.0f;         ///< drop tokens less probable than min_p times the most probable one; 0 drops none
+  float repetition_penalty = 1.0f;  ///< of tokens in prompt or answer: positive logits / r, negative ones * r; > 0
+  float presence_penalty = 0.0f;    ///< taken from the logits of tokens that stand in the answer already, once each
+  std::vector<logit_bias> bias{};
+  std::optional<index> log_probabilities{};  ///< none: not computed; n: of the drawn token and of the n most probable
+};
+
+/// Errors: bad_argument for a number that the choice cannot mean, or a biased id outside the vocabulary.
+inline void check(sampling_options const& o, index vocab) {
+  auto demand = [](bool good, char const* name, char const* expected, auto found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::string("sampling: ") + name, expected, std::to_string(found));
+  };
+  if (!o.greedy) {
+    demand(std::isfinite(o.temperature) && o.temperature > 0, "temperature", "a number above 0", o.temperature);
+    demand(o.top_k >= 0, "top_k", "a number >= 0", o.top_k);
+    demand(o.top_p >= 0 && o.top_p <= 1, "top_p", "a number from 0 to 1", o.top_p);
+    demand(o.min_p >= 0 && o.min_p <= 1, "min_p", "a number from 0 to 1", o.min_p);
+  }
+  demand(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0, "repetition_penalty", "a number above 0",
+         o.repetition_penalty);
+  demand(std::isfinite(o.presence_penalty), "presence_penalty", "a number", o.presence_penalty);
+  for (auto const& b : o.bias) {
+    demand(b.id >= 0 && b.id < vocab, "bias", "ids of the vocabulary", b.id);
+    demand(std::isfinite(b.bias) || b.bias < 0, "bias", "a number or -infinity", b.bias);
+  }
+  demand(!o.log_probabilities || *o.log_probabilities >= 0, "log_probabilities", "a number >= 0",
+         o.log_probabilities.value_or(0));
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Owns the record of seen tokens; allocates when made and in `see` only.
+class logit_processors {
+ public:
+  logit_processors(sampling_options const& o, index vocab)
+      : bias_(o.bias), repetition_(o.repetition_penalty), presence_(o.presence_penalty) {
+    if (repetition_ != 1.0f || presence_ != 0.0f) {
+      marks_.resize(static_cast<std::size_t>(vocab), 0);
+      seen_.reserve(marks_.size());
+    }
+    before_.reserve(bias_.size() + marks_.size());
+  }
+
+  /// Tokens of the prompt: the repetition penalty knows them, the presence penalty does not.
+  void see(std::span<index const> prompt) {
+    for (index id : prompt) mark(id, seen);
+  }
+  /// A token of the answer.
+  void made(index id) { mark(id, seen | generated); }
+
+  /// l += bias;  then of seen tokens l = l < 0 ? l r : l / r;  then of the answer's tokens l -= presence.
+  /// Source: SequenceBias- and RepetitionPenaltyLogitsProcessor of transformers 5.23.0; vLLM's apply_penalties.
+  void apply(std::span<float> logits) {
+    before_.clear();
+    auto at = [&](index id) -> float& {
+      float& l = logits[static_cast<std::size_t>(id)];
+      before_.push_back({id, l});
+      return l;
+    };
+    for (auto const& b : bias_) at(b.id) += b.bias;
+    for (index id : seen_) {
+      float& l = at(id);
+      l = l < 0 ? l * repetition_ : l / repetition_;
+      if (marks_[static_cast<std::size_t>(id)] & generated) l -= presence_;
+    }
+  }
+
+  /// Takes the last `apply` back.
+  void restore(std::span<float> logits) const {
+    for (auto b = before_.rbegin(); b != before_.rend(); ++b) logits[static_cast<std::size_t>(b->id)] = b->bias;
+  }
+
+ private:
+  static constexpr std::uint8_t seen = 1, generated = 2;
+
+  void mark(index id, std::uint8_t how) {
+    if (id < 0 || static_cast<std::size_t>(id) >= marks_.size()) return;  // nobody asks, when there are no marks
+    auto& m = marks_[static_cast<std::size_t>(id)];
+    if (!m) seen_.push_back(id);
+    m = static_cast<std::uint8_t>(m | how);
+  }
+
+  std::vector<logit_bias> bias_;
+  float repetition_, presence_;
+  std::vector<std::uint8_t> marks_;  // of every id, empty without penalties
+  std::vector<index> seen_;          // the marked ids
+  std::vector<logit_bias> before_;   // ids and their logits before `apply`
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A token that could have been drawn and how probable it was.
+struct token_share {
+  index id = 0;
+  double probability = 0;
 };
 
 /// Draws tokens; owns its workspace, so that drawing allocates nothing after the first token.
+/// Errors of the constructor: bad_argument (check in sampling_options.hpp).
 class sampler {
  public:
   sampler(sampling_options options, index vocab, std::vector<index> forbidden)
-      : options_(options), forbidden_(std::move(forbidden)), draws_(options.seed, stream_of("sampler")) {
-    if (!options.greedy) candidates_.reserve(static_cast<std::size_t>(vocab));
+      : options_((check(options, vocab), std::move(options))),
+        forbidden_(std::move(forbidden)),
+        processors_(options_, vocab),
+        draws_(options_.seed, stream_of("sampler")) {
+    options_.temperature = std::max(options_.temperature, 1e-30f);  // below, quotients would be infinite
+    if (!options_.greedy) candidates_.reserve(static_cast<std::size_t>(vocab));
+    if (options_.log_probabilities)
+      most_probable_.reserve(static_cast<std::size_t>(std::min(*options_.log_probabilities, vocab)) + 1);
   }
+
+  /// Tells of the prompt's tokens, which the repetition penalty counts.
+  void see(std::span<index const> prompt) { processors_.see(prompt); }
+  /// Tells of a token of the answer that was not drawn here; those that were are known.
+  void made(index id) { processors_.made(id); }
 
   /// The next token, or none if a logit is NaN or +infinity, or none is finite. `logits` [V] is changed: forbidden tokens
   /// get -infinity. Ties go to the lower id.
   std::optional<index> draw(std::span<float> logits) {
     for (index id : forbidden_) logits[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
-    std::size_t best = 0;
-    bool finite = true;
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      finite &= logits[i] < std::numeric_limits<float>::infinity();  // false for NaN as well
-      if (logits[i] > logits[best]) best = i;
+    if (options_.log_probabilities) {
+      log_sum_ = log_sum_exp(logits);
+      medmo::most_probable(logits, std::min(*options_.log_probabilities, static_cast<index>(logits.size())), log_sum_,
+                           most_probable_);
     }
-    if (!finite || !std::isfinite(logits[best])) return std::nullopt;
-    if (options_.greedy) return static_cast<index>(best);
-    return draw_from(logits);
+    processors_.apply(logits);
+    auto const id = choose(logits);
+    processors_.restore(logits);
+    if (!id) return id;
+    processors_.made(*id);
+    if (options_.log_probabilities) log_probability_ = static_cast<double>(logits[static_cast<std::size_t>(*id)]) - log_sum_;
+    return id;
+  }
+
+  /// ln p of the token drawn last: of the model's own distribution with forbidden tokens ruled out, before biases,
+  /// penalties and temperature. 0 unless options.log_probabilities is given.
+  double log_probability() const { return log_probability_; }
+  /// The most probable tokens of the same distribution, the most probable first; valid until the next draw.
+  std::span<token_probability const> most_probable() const { return most_probable_; }
+
+  /// What the last draw chose among, the most probable first, and how probable each was after all options; nothing when
+  /// greedy.
+  std::vector<token_share> drawn_from() const {
+    std::vector<token_share> out;
+    for (std::size_t i = 0; i < kept_; ++i) out.push_back({candidates_[i].id, share(candidates_[i]) / kept_share_});
+    return out;
   }
 
  private:
@@ -9358,7 +11082,26 @@ class sampler {
     bool operator<(candidate const& o) const { return logit != o.logit ? logit > o.logit : id < o.id; }
   };
 
-  index draw_from(std::span<float const> logits) {
+  std::optional<index> choose(std::span<float const> logits) {
+    std::size_t best = 0;
+    bool finite = true;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      finite &= logits[i] < std::numeric_limits<float>::infinity();  // false for NaN as well
+      if (logits[i] > logits[best]) best = i;
+    }
+    if (!finite || !std::isfinite(logits[best])) return std::nullopt;
+    if (options_.greedy) return static_cast<index>(best);
+    narrow(logits);
+    double at = draws_.uniform(drawn_++) * kept_share_;
+    for (std::size_t i = 0; i < kept_; ++i) {
+      at -= share(candidates_[i]);
+      if (at < 0) return candidates_[i].id;
+    }
+    return candidates_[kept_ - 1].id;
+  }
+
+  /// Keeps the first kept_ of candidates_: those that temperature, top-k, top-p and min-p leave.
+  void narrow(std::span<float const> logits) {
     candidates_.clear();
     for (std::size_t i = 0; i < logits.size(); ++i)
       if (std::isfinite(logits[i])) candidates_.push_back({logits[i] / options_.temperature, static_cast<index>(i)});
@@ -9366,26 +11109,33 @@ class sampler {
                                 : candidates_.size();
     std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end());
     candidates_.resize(k);
-    auto share = [&](candidate const& c) { return std::exp(static_cast<double>(c.logit - candidates_.front().logit)); };
     double total = 0;
     for (auto const& c : candidates_) total += share(c);
-    double kept = 0;
-    std::size_t n = 0;
-    while (n < candidates_.size() && (n == 0 || kept < static_cast<double>(options_.top_p) * total))
-      kept += share(candidates_[n++]);
-    double at = draws_.uniform(drawn_++) * kept;
-    for (std::size_t i = 0; i < n; ++i) {
-      at -= share(candidates_[i]);
-      if (at < 0) return candidates_[i].id;
-    }
-    return candidates_[n - 1].id;
+    kept_ = 0;
+    kept_share_ = 0;
+    double const enough = options_.top_p < 1 ? static_cast<double>(options_.top_p) * total
+                                             : std::numeric_limits<double>::infinity();  // tokens that rounding swallows too
+    auto wanted = [&](candidate const& c) {
+      return kept_share_ < enough && share(c) >= static_cast<double>(options_.min_p);
+    };
+    while (kept_ < candidates_.size() && (kept_ == 0 || wanted(candidates_[kept_])))
+      kept_share_ += share(candidates_[kept_++]);
+  }
+
+  /// exp(logit) in units of the greatest.
+  double share(candidate const& c) const {
+    return c.logit == candidates_.front().logit ? 1.0 : std::exp(static_cast<double>(c.logit - candidates_.front().logit));
   }
 
   sampling_options options_;
   std::vector<index> forbidden_;
+  logit_processors processors_;
   random_stream draws_;
   std::uint64_t drawn_ = 0;
-  std::vector<candidate> candidates_;
+  std::vector<candidate> candidates_;  // in order of falling probability
+  std::size_t kept_ = 0;
+  double kept_share_ = 0, log_sum_ = 0, log_probability_ = 0;
+  std::vector<token_probability> most_probable_;
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -9396,7 +11146,7 @@ namespace detail {
 /// C::vocabulary, or Qwen's vocabulary cut to what the configuration's token ids say.
 template <class C>
 struct vocabulary_of {
-  using type = text::qwen_vocabulary<C::tokens.endoftext, C::text.vocab>;
+  using type = text::qwen_vocabulary<tokens_of<C>.endoftext, C::text.vocab>;
 };
 template <class C>
   requires requires { typename C::vocabulary; }
@@ -9416,7 +11166,7 @@ struct pretrained {
   text::tokenizer<vocabulary_of<C>> tokenizer;
   vision::preprocess_options pictures{};
   sampling_options sampling{};        ///< of the model's generation_config
-  std::vector<index> end_ids{C::tokens.im_end, C::tokens.endoftext};
+  std::vector<index> end_ids{tokens_of<C>.im_end, tokens_of<C>.endoftext};
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -9504,30 +11254,42 @@ class sequence {
   void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
               index chunk = default_chunk, stage_map* stages = nullptr) {
     if (ids.empty()) return;
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      if (ids[i] < 0 || ids[i] >= C::text.vocab)
-        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
-                    std::to_string(ids[i]));
-    std::vector<token_position> positions;
-    positions.reserve(ids.size());
-    index next = place(ids, pictures, positions);
-    auto runs = visual_runs(ids, pictures);
-    reserve(length() + static_cast<index>(ids.size()), chunk);
-    if (stages) memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(),
-                                                thread_count(), std::min(chunk, static_cast<index>(ids.size()))).peak());
-    next_position_ = next;
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
-    positions_.insert(positions_.end(), positions.begin(), positions.end());
+    index const rows = stages ? std::min(chunk, static_cast<index>(ids.size())) : 1;
+    extend(ids, pictures, chunk, rows, stages, [&](auto& engine, auto x, index, bool last) {
+      if (stages)
+        read_logits(engine, x);
+      else if (last)
+        read_logits(engine, engine.last_rows(x, 1));
+    });
+  }
 
-    gather(pictures);
-    auto total = static_cast<index>(ids.size());
-    for (index at = 0; at < total; at += chunk) {
-      index n = std::min(chunk, total - at);
-      std::vector<visual_run> here = runs_within(runs, at, n);
-      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
-           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here,
-           at + n == total, stages);
-    }
+  /// As `append`, and visit(i, logits [V]) after each of the tokens: what would come behind ids[i]. logits() are stale;
+  /// `visit` must not throw.
+  template <class Visit>
+  void append_each(std::span<index const> ids, Visit&& visit) {
+    constexpr index block = 16;  // rows of logits held at a time
+    if (ids.empty()) return;
+    extend(ids, {}, block, std::min(block, static_cast<index>(ids.size())), nullptr,
+           [&](auto& engine, auto x, index at, bool) {
+             auto y = head<C>(engine, model_.weights().text, x);
+             for (index i = 0; i < x.size; ++i)
+               visit(at + i, std::span<float const>(y.row(i), static_cast<std::size_t>(C::text.vocab)));
+           });
+  }
+
+  /// As `append`, and visit(i, hidden [D]) with the state of each of the tokens after the last norm, which the head would
+  /// read; the head itself is not run and logits() are stale. `visit` must not throw.
+  template <class Visit>
+  void append_hidden(std::span<index const> ids, std::span<visual_features const* const> pictures, Visit&& visit,
+                     index chunk = default_chunk) {
+    if (ids.empty()) return;
+    extend(ids, pictures, chunk, 1, nullptr, [&](auto& engine, auto x, index at, bool) {
+      for (index i = 0; i < x.size; ++i) {  // row by row: the arena has room for the head of one
+        auto scope = engine.scope();
+        auto h = last_norm<C>(engine, model_.weights().text, decltype(x){x.row(i), 1, x.stride});
+        visit(at + i, std::span<float const>(h.row(0), static_cast<std::size_t>(C::text.hidden)));
+      }
+    });
   }
 
   /// Appends one text token. Allocates nothing within what `reserve` made room for.
@@ -9538,7 +11300,7 @@ class sequence {
     ++next_position_;
     ids_.push_back(id);
     positions_.push_back(p);
-    step({&id, 1}, {&p, 1}, {}, true, nullptr);
+    step({&id, 1}, {&p, 1}, {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
   }
 
   /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
@@ -9555,13 +11317,45 @@ class sequence {
   std::span<float> logits() { return logits_; }
 
  private:
+  /// The whole of an append: checks, then steps of `chunk` tokens. finish(engine, x [T, D], at, last) gets the hidden states
+  /// of ids[at, at + T) before the last norm; there is room for the head on `head_rows` of them.
+  template <class Finish>
+  void extend(std::span<index const> ids, std::span<visual_features const* const> pictures, index chunk, index head_rows,
+              stage_map* stages, Finish&& finish) {
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(ids[i]));
+    std::vector<token_position> positions;
+    positions.reserve(ids.size());
+    index next = place(ids, pictures, positions);
+    auto runs = visual_runs(ids, pictures);
+    reserve(length() + static_cast<index>(ids.size()), chunk);
+    if (head_rows > 1)
+      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(), thread_count(),
+                                      head_rows).peak());
+    next_position_ = next;
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    positions_.insert(positions_.end(), positions.begin(), positions.end());
+
+    gather(pictures);
+    auto total = static_cast<index>(ids.size());
+    for (index at = 0; at < total; at += chunk) {
+      index n = std::min(chunk, total - at);
+      std::vector<visual_run> here = runs_within(runs, at, n);
+      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
+           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here, stages,
+           [&](auto& engine, auto x) { finish(engine, x, at, at + n == total); });
+    }
+  }
+
   index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
               std::vector<token_position>& positions) const {
     std::vector<patch_grid> grids;
     for (auto const* p : pictures) grids.push_back(p->grid);
     index merge = 1;
     if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
-    return append_positions(ids, grids, merge, C::tokens, next_position_, positions);
+    return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
   }
 
   /// Where the rows of the pictures, one after the other, go among these tokens.
@@ -9571,7 +11365,7 @@ class sequence {
     if (pictures.empty()) return runs;
     index row = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != C::tokens.image_pad && ids[i] != C::tokens.video_pad) continue;
+      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
       auto at = static_cast<index>(i);
       if (!runs.empty() && runs.back().token_row + runs.back().count == at)
         ++runs.back().count;
@@ -9619,23 +11413,29 @@ class sequence {
       visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
   }
 
+  /// One pass through the decoder. finish(engine, x) reads the hidden states while they last.
+  template <class Finish>
   void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
-            bool last, stage_map* stages) {
+            stage_map* stages, Finish&& finish) {
     token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
-    auto run = [&](auto&& engine, index rows) {
+    auto run = [&](auto&& engine) {
       using E = std::remove_cvref_t<decltype(engine)>;
       auto scope = engine.scope();
       visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
-      auto x = decode<C>(engine, model_.weights().text, chunk, visual);
-      if (rows == 0) return;
-      auto y = head<C>(engine, model_.weights().text, engine.last_rows(x, rows));
-      std::copy_n(y.row(rows - 1), C::text.vocab, logits_.data());
+      finish(engine, decode<C>(engine, model_.weights().text, chunk, visual));
     };
     if (stages)
-      run(tracer(memory_, &cache_, *stages), chunk.size());
+      run(tracer(memory_, &cache_, *stages));
     else
-      run(runner(memory_, &cache_), last ? 1 : 0);
+      run(runner(memory_, &cache_));
     cache_.advance(chunk.size());
+  }
+
+  /// The logits after the last of rows x [T, D].
+  template <class E>
+  void read_logits(E& engine, typename E::template rows<C::text.hidden> x) {
+    auto y = head<C>(engine, model_.weights().text, x);
+    std::copy_n(y.row(x.size - 1), C::text.vocab, logits_.data());
   }
 
   model<C> const& model_;
@@ -9651,14 +11451,119 @@ class sequence {
 
 }  // namespace medmo::inline MEDMO_ABI
 
-// ---- medmo/generate/session.hpp
-// A conversation with a model: pictures and questions in, text and boxes out. A session owns all its state; the model it
-// speaks with is const and may serve any number of sessions in any number of threads.
+namespace medmo::inline MEDMO_ABI {
 
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <optional>
+struct turn_options {
+  std::string system{};                  ///< before the turn
+  index min_pixels = 0, max_pixels = 0;  ///< areas pictures are resized to; 0: the model's own
+};
+
+struct seen_turn {
+  text::chat_prompt prompt;          ///< up to the place where the answer begins
+  std::vector<visual_features> seen; ///< of each picture
+
+  std::vector<visual_features const*> features() const {
+    std::vector<visual_features const*> out;
+    for (auto const& f : seen) out.push_back(&f);
+    return out;
+  }
+};
+
+/// Pictures and words of a user, in the chat template's form. `memory` is grown to what the vision tower needs.
+/// Errors: unsupported for pictures to a model that reads text only; bad_image, bad_text, too_large.
+template <model_configuration C>
+seen_turn see_turn(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt, arena& memory,
+                   turn_options const& options = {}) {
+  seen_turn out;
+  std::vector<text::message> messages;
+  if (!options.system.empty()) messages.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
+  text::message turn{text::chat_role::user, {}, {}};
+  if constexpr (vision_language_configuration<C>) {
+    auto sizes = vision::options_for(C::vision, p.pictures);
+    if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
+    if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
+    for (auto const& picture : pictures) {
+      auto patches = vision::preprocess(picture, sizes);
+      view<float> rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
+                       Eigen::OuterStride<>(patches.rows.cols()));
+      out.seen.push_back(see_picture(p.model, rows, patches.grid, memory));
+      turn.content.push_back(text::image_part{patches.tokens});
+    }
+  } else if (!pictures.empty()) {
+    MEDMO_THROW(errc::unsupported, "pictures", "none: " + std::string(configuration_name<C>) + " reads text only",
+                std::to_string(pictures.size()));
+  }
+  if (!prompt.empty()) turn.content.push_back(text::text_part{std::string(prompt)});
+  messages.push_back(std::move(turn));
+  out.prompt = text::render_chat(p.tokenizer, messages);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+enum class pooling {
+  last_token,  ///< the state from which the answer would begin: it has seen everything
+  mean,        ///< the mean over all tokens of the prompt, those of pictures and of the template included
+};
+
+constexpr std::string_view name_of(pooling p) { return p == pooling::mean ? "mean" : "last"; }
+
+struct embed_options {
+  turn_options turn{};
+  medmo::pooling pooling = medmo::pooling::last_token;
+  index prefill_chunk = 1024;  ///< tokens a step; changes time and memory, never the vector
+};
+
+struct embedding {
+  std::vector<float> values;  ///< [D], of Euclidean length 1
+  index tokens = 0;           ///< of the prompt
+};
+
+/// e = h / |h|, of tokens [T] that pictures stand in:  h = norm(x)[T - 1]  or  h = mean_t norm(x)[t].
+/// Sums in f64. Errors: as sequence::append; not_finite if the length is 0 or not finite.
+template <model_configuration C>
+embedding embed_tokens(sequence<C>& tokens, std::span<index const> ids,
+                       std::span<visual_features const* const> pictures = {}, embed_options const& options = {}) {
+  std::vector<double> h(static_cast<std::size_t>(C::text.hidden), 0.0);
+  auto const last = static_cast<index>(ids.size()) - 1;
+  tokens.append_hidden(ids, pictures, [&](index t, std::span<float const> row) {
+    if (options.pooling == pooling::mean || t == last)
+      for (std::size_t d = 0; d < h.size(); ++d) h[d] += static_cast<double>(row[d]);
+  }, options.prefill_chunk);
+  double square = 0;
+  for (double x : h) square += x * x;
+  double const length = std::sqrt(square);
+  if (!(length > 0 && std::isfinite(length)))
+    MEDMO_THROW(errc::not_finite, "hidden state", "numbers, not all of them 0", std::to_string(length));
+  embedding out{{}, last + 1};
+  for (double x : h) out.values.push_back(static_cast<float>(x / length));
+  return out;
+}
+
+/// The vector of pictures, text or both: of one user's turn in the chat template, up to where the answer begins.
+///   medmo::embed(model, {scan}, "", {.pooling = medmo::pooling::mean})
+/// Errors: bad_argument if there is neither picture nor text; bad_image, bad_text, too_large, unsupported.
+template <model_configuration C>
+embedding embed(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view text,
+                embed_options const& options = {}) {
+  if (pictures.empty() && text.empty())
+    MEDMO_THROW(errc::bad_argument, "embed", "a picture, a text or both", "nothing");
+  if (options.prefill_chunk < 1)
+    MEDMO_THROW(errc::bad_argument, "embed", "prefill_chunk >= 1", std::to_string(options.prefill_chunk));
+  sequence<C> tokens(p.model);
+  auto const turn = see_turn(p, pictures, text, tokens.memory(), options.turn);
+  return embed_tokens(tokens, turn.prompt.ids, turn.features(), options);
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/score.hpp
+// How probable given answers are: the log-probability of each token of each answer behind one prompt. Pictures and prompt
+// go through the model once; every answer is appended, read and taken back.
+
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9667,10 +11572,168 @@ class sequence {
 
 namespace medmo::inline MEDMO_ABI {
 
+struct score_options {
+  turn_options turn{};
+  index prefill_chunk = 1024;  ///< tokens a step; changes time and memory, never the score
+};
+
+struct answer_score {
+  std::string text;
+  std::vector<index> tokens;
+  std::vector<double> log_probabilities;  ///< of each token, behind the prompt and the tokens before it; natural logarithm
+  double log_probability = 0;             ///< of the answer's tokens: the sum of them; 0 for an empty answer
+  double end_log_probability = 0;         ///< that the turn ends behind the answer; add it to compare whole answers
+};
+
+/// The answer `ids` behind a sequence whose logits [V] are `behind`; the sequence is as before when it returns, its logits()
+/// stale.   log p(ids) = sum_i ln softmax(logits behind ids[0 .. i))[ids[i]]
+template <model_configuration C>
+answer_score score_tokens(sequence<C>& tokens, std::span<float const> behind, std::span<index const> ids) {
+  answer_score out;
+  out.tokens.assign(ids.begin(), ids.end());
+  out.log_probabilities.reserve(ids.size());
+  auto next = [&](std::size_t i, std::span<float const> logits) {
+    double const sum = log_sum_exp(logits);
+    auto of = [&](index id) { return static_cast<double>(logits[static_cast<std::size_t>(id)]) - sum; };
+    if (i < ids.size()) out.log_probabilities.push_back(of(ids[i]));
+    else out.end_log_probability = of(tokens_of<C>.im_end);
+  };
+  if (!ids.empty() && (ids[0] < 0 || ids[0] >= C::text.vocab))
+    MEDMO_THROW(errc::bad_argument, "token 0", "an id below " + std::to_string(C::text.vocab), std::to_string(ids[0]));
+  next(0, behind);
+  index const length = tokens.length();
+  tokens.append_each(ids, [&](index i, std::span<float const> logits) { next(static_cast<std::size_t>(i) + 1, logits); });
+  tokens.truncate(length);
+  for (double l : out.log_probabilities) out.log_probability += l;
+  return out;
+}
+
+/// Scores of `answers` to `prompt` about `pictures`, in their order. An answer is encoded as one text behind the prompt;
+/// control tokens in it are text. The model's own distribution: no temperature, nothing ruled out.
+///   medmo::score(model, {scan}, "Is there a fracture?", {"Yes", "No"})
+/// Errors: bad_argument, bad_image, bad_text, too_large, unsupported.
+template <model_configuration C>
+std::vector<answer_score> score(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt,
+                                std::vector<std::string> const& answers, score_options const& options = {}) {
+  if (options.prefill_chunk < 1)
+    MEDMO_THROW(errc::bad_argument, "score", "prefill_chunk >= 1", std::to_string(options.prefill_chunk));
+  std::vector<std::vector<index>> ids;
+  std::size_t longest = 0;
+  for (auto const& a : answers) {
+    ids.push_back(p.tokenizer.encode(a));
+    longest = std::max(longest, ids.back().size());
+  }
+  sequence<C> tokens(p.model);
+  auto const turn = see_turn(p, pictures, prompt, tokens.memory(), options.turn);
+  tokens.reserve(static_cast<index>(turn.prompt.ids.size() + longest), options.prefill_chunk);
+  tokens.append(turn.prompt.ids, turn.features(), options.prefill_chunk);
+  std::vector<float> const behind(tokens.logits().begin(), tokens.logits().end());
+  std::vector<answer_score> out;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    out.push_back(score_tokens(tokens, behind, ids[i]));
+    out.back().text = answers[i];
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/session.hpp
+// A conversation with a model: pictures and questions in, text and boxes out. A session owns all its state; the model it
+// speaks with is const and may serve any number of sessions in any number of threads.
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/stop_strings.hpp
+// Ends an answer at given strings, in text that comes piece by piece. Nothing that could be the beginning of a stop string
+// goes out before it is known not to be one. The result does not depend on how the text is cut into pieces.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// The stop string that is complete first ends the text; of several complete at the same byte, the longest. It is no part
+/// of the text. Errors of the constructor: bad_argument for an empty string.
+///   stop_strings stops({"\n\n", "User:"});
+///   for (auto const& piece : pieces) { print(stops.push(piece)); if (stops.found()) break; }
+///   print(stops.finish());
+class stop_strings {
+ public:
+  explicit stop_strings(std::vector<std::string> strings) : strings_(std::move(strings)) {
+    for (auto const& s : strings_)
+      if (s.empty()) MEDMO_THROW(errc::bad_argument, "stop string", "at least one character", "none");
+  }
+
+  /// Text that may go out now; after a stop string, nothing ever.
+  std::string push(std::string_view piece) {
+    if (found_) return {};
+    if (strings_.empty()) return std::string(piece);
+    std::string out;
+    for (char c : piece) {
+      held_ += c;
+      std::size_t stop = longest([&](std::string const& s) { return held_.ends_with(s) ? s.size() : 0; });
+      if (stop > 0) {
+        out.append(held_, 0, held_.size() - stop);
+        held_.clear();
+        found_ = true;
+        break;
+      }
+      std::size_t keep = longest([&](std::string const& s) { return overlap(s); });
+      out.append(held_, 0, held_.size() - keep);
+      held_.erase(0, held_.size() - keep);
+    }
+    return out;
+  }
+
+  /// What was held back, when the text has ended without a stop string.
+  std::string finish() { return std::exchange(held_, {}); }
+
+  bool found() const { return found_; }
+
+ private:
+  template <class F>
+  std::size_t longest(F&& size_for) const {
+    std::size_t most = 0;
+    for (auto const& s : strings_) most = std::max(most, size_for(s));
+    return most;
+  }
+
+  /// The longest end of held_ that is a beginning of s, but not all of it.
+  std::size_t overlap(std::string const& s) const {
+    std::string_view const held(held_);
+    for (std::size_t n = std::min(held.size(), s.size() - 1); n > 0; --n)
+      if (held.substr(held.size() - n) == std::string_view(s).substr(0, n)) return n;
+    return 0;
+  }
+
+  std::vector<std::string> strings_;
+  std::string held_;  // the end of the text, as long as it begins a stop string
+  bool found_ = false;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
 enum class stop_reason {
   end_of_turn,   ///< the model ended its turn
   length,        ///< max_new_tokens reached
   cancelled,     ///< on_text returned false
+  stop_string,   ///< one of ask_options::stop
   not_finite,    ///< a logit was NaN or infinite; the answer so far stands
 };
 
@@ -9679,6 +11742,7 @@ constexpr std::string_view name_of(stop_reason r) {
     case stop_reason::end_of_turn: return "end_of_turn";
     case stop_reason::length: return "length";
     case stop_reason::cancelled: return "cancelled";
+    case stop_reason::stop_string: return "stop_string";
     case stop_reason::not_finite: return "not_finite";
   }
   return "?";
@@ -9688,8 +11752,10 @@ struct ask_options {
   index max_new_tokens = 512;
   std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
   std::string system{};                        ///< before the first turn; ignored later
+  std::vector<std::string> stop{};             ///< the text ends before the first of these
   index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
   index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
+  box_options boxes{};                         ///< off: nothing is constrained
   /// Called with whole characters as they come; returning false stops.
   std::function<bool(std::string_view)> on_text{};
 };
@@ -9701,6 +11767,10 @@ struct timings {
 struct answer {
   std::string text;
   std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
+  std::vector<double> token_logprobs;  ///< ln p of each, of the model's own distribution: no temperature, no constraint
+  /// For each token the most probable ones in its place, as many as sampling.log_probabilities asked for (none: empty). A
+  /// constraint's or the sampler's forbidden tokens are left out.
+  std::vector<std::vector<token_probability>> alternatives;
   std::vector<detection> detections;   ///< boxes on the last picture of the conversation
   std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
@@ -9725,6 +11795,7 @@ class session {
     if (options.max_new_tokens < 0 || options.prefill_chunk < 1)
       MEDMO_THROW(errc::bad_argument, "ask", "max_new_tokens >= 0 and prefill_chunk >= 1",
                   std::to_string(options.max_new_tokens) + " and " + std::to_string(options.prefill_chunk));
+    if (options.boxes.mode != box_mode::off) check(options.boxes);
     answer out;
     turn_guard guard(*this);
     auto start = clock::now();
@@ -9742,10 +11813,11 @@ class session {
     out.time.prefill_ms = since(start);
 
     start = clock::now();
-    generate(out, options);
+    box_evidence evidence(model_.tokenizer);
+    generate(out, options, evidence);
     out.time.decode_ms = since(start);
     messages_.push_back({text::chat_role::assistant, {text::ids_part{out.tokens}}, {}});
-    read_boxes(out);
+    read_boxes(out, evidence);
     guard.keep();
     return out;
   }
@@ -9760,6 +11832,8 @@ class session {
   medmo::sequence<C> const& tokens() const { return sequence_; }
 
  private:
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+
   struct seen_picture {
     index width = 0, height = 0;
     visual_features features;
@@ -9795,7 +11869,7 @@ class session {
         turn.content.push_back(text::image_part{patches.tokens});
       }
     } else if (!pictures.empty()) {
-      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(C::name) + " reads text only",
+      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
                   std::to_string(pictures.size()));
     }
     turn.content.push_back(text::text_part{std::string(prompt)});
@@ -9825,18 +11899,36 @@ class session {
     return static_cast<index>(same);
   }
 
-  void generate(answer& out, ask_options const& options) {
-    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {C::tokens.image_pad, C::tokens.video_pad});
+  void generate(answer& out, ask_options const& options, box_evidence& evidence) {
+    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {tokens_of<C>.image_pad, tokens_of<C>.video_pad});
+    draw.see(sequence_.ids());
     text::streaming_decoder decoder(model_.tokenizer);
     out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
-    auto emit = [&](std::string const& piece) {
+    stop_strings stops(options.stop);
+    std::size_t written = 0;  // bytes of text, those held back for a stop string included
+    auto give_out = [&](std::string const& piece) {
       out.text += piece;
       return !options.on_text || piece.empty() || options.on_text(piece);
     };
+    auto emit = [&](std::string const& piece) {
+      written += piece.size();
+      return give_out(stops.push(piece));
+    };
+    std::optional<box_constraint> constraint;
+    if (options.boxes.mode != box_mode::off) {
+      if (!box_tokens_) box_tokens_ = std::make_unique<box_vocabulary>(model_.tokenizer, C::text.vocab);
+      constraint.emplace(*box_tokens_, options.boxes, model_.end_ids);
+    }
+    evidence.reserve(options.max_new_tokens);
     out.stopped = stop_reason::length;
     for (index i = 0; i < options.max_new_tokens; ++i) {
       if (i > 0) sequence_.append_token(out.tokens.back());
-      auto id = draw.draw(sequence_.logits());
+      auto logits = sequence_.logits();
+      evidence.see(logits);
+      // checked before the mask hides it
+      bool const sound = !constraint || std::all_of(logits.begin(), logits.end(), [](float l) { return l < infinity; });
+      if (constraint && sound) constraint->mask(logits, options.max_new_tokens - i);
+      auto id = sound ? draw.draw(logits) : std::nullopt;
       if (!id) {
         out.stopped = stop_reason::not_finite;
         break;
@@ -9846,27 +11938,36 @@ class session {
         break;
       }
       out.tokens.push_back(*id);
-      if (!emit(decoder.push(*id))) {
-        out.stopped = stop_reason::cancelled;
+      if (!draw.most_probable().empty()) out.alternatives.emplace_back(draw.most_probable().begin(), draw.most_probable().end());
+      if (constraint) constraint->accept(*id);
+      bool const wanted = emit(decoder.push(*id));
+      evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], written);
+      if (!wanted || stops.found()) {
+        out.stopped = wanted ? stop_reason::stop_string : stop_reason::cancelled;
         break;
       }
     }
     emit(decoder.finish());
+    if (stops.found() && out.stopped != stop_reason::cancelled) out.stopped = stop_reason::stop_string;
+    give_out(stops.finish());
   }
 
-  void read_boxes(answer& out) const {
+  void read_boxes(answer& out, box_evidence const& evidence) const {
+    out.token_logprobs = evidence.log_probabilities();
     auto parsed = text::parse_grounding(out.text);
     for (auto const& d : parsed.dropped)
       out.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
     if (pictures_.empty()) return;
     auto const& picture = pictures_.back();
-    for (auto& b : parsed.boxes)
-      out.detections.push_back({std::move(b.label), b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
-                                static_cast<index>(pictures_.size()) - 1, std::nullopt});
+    for (auto const& b : parsed.boxes)
+      out.detections.push_back({b.label, b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
+                                static_cast<index>(pictures_.size()) - 1, evidence.score(out.text, b),
+                                evidence.coordinates(out.text, b)});
   }
 
   pretrained<C> const& model_;
   medmo::sequence<C> sequence_;
+  std::unique_ptr<box_vocabulary const> box_tokens_;  // made when first asked for
   std::vector<text::message> messages_;
   std::vector<seen_picture> pictures_;
 };
@@ -9908,7 +12009,7 @@ traced_prompt trace(pretrained<C> const& p, std::vector<image> const& pictures, 
       turn.content.push_back(text::image_part{patches.tokens});
     }
   } else if (!pictures.empty()) {
-    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(C::name) + " reads text only",
+    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
                 std::to_string(pictures.size()));
   }
   turn.content.push_back(text::text_part{std::string(prompt)});
@@ -10006,7 +12107,7 @@ void compare_text(config_comparison& c) {
 template <vision_language_configuration C>
 void compare_vision(config_comparison& c) {
   constexpr vision_config e = C::vision;
-  constexpr token_config t = C::tokens;
+  constexpr token_config t = tokens_of<C>;
   if (!c.file.vision) return c.note("vision_config", "an object", "none");
   auto const& f = *c.file.vision;
   std::string p = "vision_config.";
@@ -10050,7 +12151,7 @@ bool matches_config(io::model_config_file const& file) {
 template <model_configuration C>
 void check_config(io::model_config_file const& file) {
   if (auto d = compare_config<C>(file))
-    MEDMO_THROW(errc::bad_config, file.path + ": " + d->field, d->expected + " (" + std::string(C::name) + ")", d->found);
+    MEDMO_THROW(errc::bad_config, file.path + ": " + d->field, d->expected + " (" + std::string(configuration_name<C>) + ")", d->found);
 }
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -10106,12 +12207,11 @@ pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode
   std::string const generation = folder + "/generation_config.json";
   if (std::filesystem::exists(generation)) {
     auto g = io::read_generation_config(generation);
-    if (g.repetition_penalty != 1.0)
-      MEDMO_THROW(errc::unsupported, generation + ": repetition_penalty", "1 (none)", std::to_string(g.repetition_penalty));
     p.sampling.greedy = !g.do_sample;
     p.sampling.temperature = static_cast<float>(g.temperature);
     p.sampling.top_p = static_cast<float>(g.top_p);
     p.sampling.top_k = g.top_k;
+    p.sampling.repetition_penalty = static_cast<float>(g.repetition_penalty);
     if (!g.eos_token_ids.empty()) p.end_ids = g.eos_token_ids;
     for (index id : p.end_ids)
       if (id < 0 || id >= C::text.vocab)
@@ -10293,8 +12393,8 @@ nlohmann::ordered_json text_config_json(std::string const& torch_dtype) {
                               {"initializer_range", 0.02},
                               {"use_cache", true},
                               {"tie_word_embeddings", t.tied_head},
-                              {"bos_token_id", C::tokens.endoftext},
-                              {"eos_token_id", C::tokens.im_end},
+                              {"bos_token_id", tokens_of<C>.endoftext},
+                              {"eos_token_id", tokens_of<C>.im_end},
                               {"dtype", torch_dtype},
                               {"rope_theta", t.rope_theta}};
   if (t.rope == rope_kind::interleaved_mrope) {
@@ -10327,10 +12427,10 @@ std::string config_json(dtype type) {
          {"dtype", torch_dtype},
          {"torch_dtype", torch_dtype},
          {"tie_word_embeddings", t.tied_head},
-         {"image_token_id", C::tokens.image_pad},
-         {"video_token_id", C::tokens.video_pad},
-         {"vision_start_token_id", C::tokens.vision_start},
-         {"vision_end_token_id", C::tokens.vision_end}};
+         {"image_token_id", tokens_of<C>.image_pad},
+         {"video_token_id", tokens_of<C>.video_pad},
+         {"vision_start_token_id", tokens_of<C>.vision_start},
+         {"vision_end_token_id", tokens_of<C>.vision_end}};
     j["text_config"] = text;
     j["vision_config"] = {{"model_type", "qwen3_vl_vision"},
                           {"depth", v.depth},
