@@ -69,13 +69,15 @@ std::vector<std::string> pieces_of(std::string const& text) {
 medmo::coordinate_estimate enumerated(drawn_answer const& a, std::size_t first_token, std::string const& number) {
   auto const places = std::min<std::size_t>(number.size(), 3);
   int const count = places == 1 ? 10 : places == 2 ? 100 : 1000;
+  std::vector<std::vector<double>> chances;
+  for (std::size_t place = 0; place < places; ++place) chances.push_back(a.digits(first_token + place));
   double mean = 0, square = 0, all = 0;
   for (int v = 0; v < count; ++v) {
     auto digits = std::to_string(count + v).substr(1);
     double weight = 1, value = v;
     std::size_t same = 0;
     for (; same < places; ++same) {
-      weight *= a.digits(first_token + same)[static_cast<std::size_t>(digits[same] - '0')];
+      weight *= chances[same][static_cast<std::size_t>(digits[same] - '0')];
       if (digits[same] != number[same]) break;
     }
     if (same == places) value = std::stoi(number);
@@ -105,7 +107,7 @@ TEST_CASE("box confidence: scores and coordinates are what the formulas say") {
       auto coordinates = a.evidence.coordinates(a.text, read.boxes[b]);
       REQUIRE(coordinates);
       for (std::size_t c = 0; c < 4; ++c) {
-        while (a.tokens[token] != numbers[b][c].substr(0, 1)) ++token;
+        while (a.tokens.at(token) != numbers[b][c].substr(0, 1)) ++token;
         auto expected = enumerated(a, token, numbers[b][c]);
         CHECK((*coordinates)[c].mean == doctest::Approx(expected.mean).epsilon(1e-5));
         CHECK((*coordinates)[c].spread == doctest::Approx(expected.spread).epsilon(1e-5));
