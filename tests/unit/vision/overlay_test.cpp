@@ -106,10 +106,10 @@ TEST_CASE("overlay: any size of picture, any box, any label") {
                              found(std::string(100000, 'w'), 3, 3, 20, 20, 0.123),
                              found(std::string("zero\0byte", 9), 3, 3, 20, 20),
                              found("", 0, 0, 1, 1)};
-  for (auto [w, h] :
-       {std::pair<index, index>{1, 1}, {1, 200}, {200, 1}, {2, 3}, {7, 700}, {700, 7}, {64, 64}, {513, 20}})
+  for (auto size : {std::pair<index, index>{1, 1}, {1, 200}, {200, 1}, {2, 3}, {7, 700}, {700, 7}, {64, 64}, {513, 20}})
     for (index least : {index{0}, index{512}})
       for (index scale : {index{0}, index{1}, index{40}}) {
+        index const w = size.first, h = size.second;
         CAPTURE(w);
         CAPTURE(h);
         auto a = overlay(grey(w, h), odd, {.least_side = least, .line_width = scale, .text_scale = scale});
@@ -153,7 +153,8 @@ TEST_CASE("font: every printable character has its own shape") {
 
 TEST_CASE("png: another decoder reads the same pixels") {
   for (auto const* kind : {"noise", "smooth", "edges", "flat"})
-    for (auto [w, h] : {std::pair<index, index>{1, 1}, {1, 300}, {300, 1}, {257, 129}, {640, 480}}) {
+    for (auto size : {std::pair<index, index>{1, 1}, {1, 300}, {300, 1}, {257, 129}, {640, 480}}) {
+      index const w = size.first, h = size.second;
       CAPTURE(kind);
       CAPTURE(w);
       auto a = std::string(kind) == "flat" ? grey(w, h) : goldens::picture(kind, 9, w, h);
