@@ -21,6 +21,7 @@
 namespace medmo::inline MEDMO_ABI::io {
 
 using json = nlohmann::json;
+using ordered_json = nlohmann::ordered_json;  ///< to write: fields stay in the order they were put in
 
 /// A value as JSON for messages: ASCII only and cut off, whatever bytes it came from.
 inline std::string excerpt(json const& value, std::size_t limit = 60) {
@@ -95,17 +96,29 @@ class json_builder : public nlohmann::json_sax<json> {
 };
 }  // namespace detail
 
-/// The document in `bytes`. Errors: bad_json naming `where` and the offset: not JSON, not UTF-8, a number beyond a double,
-/// nested deeper than 64, a field twice. A byte order mark is skipped.
-inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
+/// The document in `bytes`, or nothing and why not in `fault`: not JSON, not UTF-8, a number beyond a double, nested deeper
+/// than 64, a field twice. A byte order mark is skipped.
+inline std::optional<json> try_parse_json(std::span<std::byte const> bytes, std::string& fault) {
   auto const* begin = reinterpret_cast<char const*>(bytes.data());
-  if (!bytes.empty())  // the parser would take a NUL for the end and leave what follows unread
-    if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
-      MEDMO_THROW(errc::bad_json, where, "JSON", "a NUL at byte " + std::to_string(nul - begin + 1));
+  auto refuse = [&](std::string why) {
+    fault = std::move(why);
+    return std::nullopt;
+  };
+  if (bytes.empty()) return refuse("nothing");
+  // the parser would take a NUL for the end and leave what follows unread
+  if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
+    return refuse("a NUL at byte " + std::to_string(nul - begin + 1));
   detail::json_builder builder;
-  if (bytes.empty() || !json::sax_parse(begin, begin + bytes.size(), &builder))
-    MEDMO_THROW(errc::bad_json, where, "JSON", bytes.empty() ? "nothing" : builder.fault);
+  if (!json::sax_parse(begin, begin + bytes.size(), &builder)) return refuse(std::move(builder.fault));
   return std::move(builder.document);
+}
+
+/// The same, but what is not JSON is an error. Errors: bad_json naming `where` and the offset.
+inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
+  std::string fault;
+  auto document = try_parse_json(bytes, fault);
+  if (!document) MEDMO_THROW(errc::bad_json, where, "JSON", fault);
+  return *std::move(document);
 }
 
 inline constexpr std::size_t json_file_limit = 64u << 20;  ///< bytes of a JSON file; a tokenizer.json has 11 MB
