@@ -1,13 +1,10 @@
-// Drawing: any size, hostile boxes and labels, colours, tags apart; PNG files read back by another decoder.
+// Drawing: any size, hostile boxes and labels, colours, tags apart.
 #include "medmo/vision/overlay.hpp"
 
-#include <filesystem>
 #include <limits>
 
 #include "medmo/core/random.hpp"
-#include "medmo/vision/png.hpp"
 #include "unit/vision/goldens.hpp"
-#include "unit/vision/read_png.hpp"
 
 namespace {  // also keeps POSIX index() out
 
@@ -151,40 +148,13 @@ TEST_CASE("font: every printable character has its own shape") {
   CHECK(std::unique(shapes.begin(), shapes.end()) == shapes.end());
 }
 
-TEST_CASE("png: another decoder reads the same pixels") {
-  for (auto const* kind : {"noise", "smooth", "edges", "flat"})
-    for (auto size : {std::pair<index, index>{1, 1}, {1, 300}, {300, 1}, {257, 129}, {640, 480}}) {
-      index const w = size.first, h = size.second;
-      CAPTURE(kind);
-      CAPTURE(w);
-      auto a = std::string(kind) == "flat" ? grey(w, h) : goldens::picture(kind, 9, w, h);
-      auto data = medmo::vision::encode_png(a);
-      auto back = read_png(data.data(), data.size());
-      CHECK(back.width == w);
-      CHECK(back.height == h);
-      CHECK(back.pixels == a.pixels);
-      if (std::string(kind) == "flat" && w == 640) CHECK(data.size() < 8000);
-    }
-}
-
 #if MEDMO_EXCEPTIONS
-TEST_CASE("overlay, png: bad input is an error, and no file is left") {
+TEST_CASE("overlay: bad input is an error") {
   image empty, torn(4, 4);
   torn.pixels.pop_back();
   CHECK_THROWS_AS(overlay(empty, {}), medmo::error);
   CHECK_THROWS_AS(overlay(torn, {}), medmo::error);
   CHECK_THROWS_AS(overlay(grey(4, 4), {}, {.least_side = 4097}), medmo::error);
-  CHECK_THROWS_AS(medmo::vision::encode_png(empty), medmo::error);
-  CHECK_THROWS_AS(medmo::vision::encode_png(torn), medmo::error);
-  CHECK_THROWS_AS(medmo::vision::write_png("/no such folder/a.png", grey(4, 4)), medmo::error);
-  auto folder = std::filesystem::temp_directory_path() / "medmo_png_test";  // a folder has the name: renaming fails
-  std::filesystem::create_directories(folder / "a.png" / "full");
-  CHECK_THROWS_AS(medmo::vision::write_png((folder / "a.png").string(), grey(4, 4)), medmo::error);
-  CHECK(!std::filesystem::exists(folder / "a.png.part"));
-  medmo::vision::write_png((folder / "b.png").string(), grey(4, 4));
-  CHECK(std::filesystem::file_size(folder / "b.png") == medmo::vision::encode_png(grey(4, 4)).size());
-  CHECK(!std::filesystem::exists(folder / "b.png.part"));
-  std::filesystem::remove_all(folder);
 }
 #endif
 
