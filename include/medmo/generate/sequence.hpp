@@ -50,9 +50,9 @@ visual_features see_picture(model<C> const& m, view<float> const& patches, patch
     for (auto const& level : seen.deepstack) out.deepstack.emplace_back(view<float>(level));
   };
   if (stages)
-    run(tracer(memory, nullptr, *stages));
+    run(tracer(memory, {}, *stages));
   else
-    run(runner(memory, nullptr));
+    run(runner(memory));
   return out;
 }
 
@@ -251,7 +251,8 @@ class sequence {
   template <class Finish>
   void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
             stage_map* stages, Finish&& finish) {
-    token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
+    token_chunk chunk{.ids = ids, .positions = positions, .visual = runs};
+    segment const all{&cache_, chunk.size()};
     auto run = [&](auto&& engine) {
       using E = std::remove_cvref_t<decltype(engine)>;
       auto scope = engine.scope();
@@ -259,9 +260,9 @@ class sequence {
       finish(engine, decode<C>(engine, model_.weights().text, chunk, visual));
     };
     if (stages)
-      run(tracer(memory_, &cache_, *stages));
+      run(tracer(memory_, {&all, 1}, *stages));
     else
-      run(runner(memory_, &cache_));
+      run(runner(memory_, {&all, 1}));
     cache_.advance(chunk.size());
   }
 

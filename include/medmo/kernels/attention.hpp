@@ -219,21 +219,43 @@ struct attention_block {
 };
 }  // namespace detail
 
-/// out = softmax(scale q k^T + mask) v, per head.
-/// q, out [T, heads * head_dim] (no overlap); pages hold the keys and values (store_keys_values), zero where unused.
+/// One sequence of several whose queries come together: rows [row, row + rows) of q and out.
+struct attention_part {
+  attention_shape shape;              ///< the same heads for all parts
+  std::span<std::byte* const> pages;  ///< keys and values (store_keys_values), zero where unused
+  index row = 0, rows = 0;
+};
+
+/// out = softmax(scale q k^T + mask) v, per head and part.
+/// q, out [T, heads * head_dim] (no overlap); the parts' rows do not overlap.
 /// Sums in f32; bf16 pages make queries and probabilities bf16 as well. head_dim at most 256. Allocates nothing.
-/// Parallel over key/value heads and blocks of queries.  Oracle: reference::attention.
+/// Parallel over parts, key/value heads and blocks of queries.  Oracle: reference::attention.
 template <class T>
-void attention(kv_layout const& layout, attention_shape const& shape, view<float> const& q,
-               std::span<std::byte* const> pages, mutable_view<float> out) {
-  MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
-  index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
+void attention(kv_layout const& layout, std::span<attention_part const> parts, view<float> const& q,
+               mutable_view<float> out) {
+  auto group = [&](attention_part const& p) { return p.shape.heads / layout.heads; };
+  auto blocks = [&](attention_part const& p) { return (p.rows * group(p) + 15) / 16; };
+  index count = 0, keys = 0;
+  for (auto const& p : parts) {
+    MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && p.shape.heads % layout.heads == 0);
+    MEDMO_ASSERT(p.row >= 0 && p.row + p.rows <= q.rows());
+    count += blocks(p) * layout.heads;
+    keys = std::max(keys, p.shape.keys);
+  }
   // a head's keys and values stay in the cache while its blocks pass; of a causal mask the longest block comes first
-  parallel_ranges(blocks * layout.heads, grain_for(4 * layout.head_dim * shape.keys), [&](index begin, index end) {
+  parallel_ranges(count, grain_for(4 * layout.head_dim * keys), [&](index begin, index end) {
     auto run = [&] {
-      for (index i = begin; i < end; ++i) {
-        detail::attention_block<T> block(layout, shape);
-        block.run(q, i / blocks, (blocks - 1 - i % blocks) * 16, total, pages, out);
+      index before = 0;  // blocks of the parts before
+      for (auto const& p : parts) {
+        index n = blocks(p), of_part = n * layout.heads;
+        view<float> queries(q.data() + p.row * q.outerStride(), p.rows, q.cols(), Eigen::OuterStride<>(q.outerStride()));
+        mutable_view<float> sums(out.data() + p.row * out.outerStride(), p.rows, out.cols(),
+                                 Eigen::OuterStride<>(out.outerStride()));
+        for (index i = std::max<index>(0, begin - before); i < std::min(end - before, of_part); ++i) {
+          detail::attention_block<T> block(layout, p.shape);
+          block.run(queries, i / n, (n - 1 - i % n) * 16, p.rows * group(p), p.pages, sums);
+        }
+        before += of_part;
       }
     };
 #if MEDMO_AMX
@@ -244,6 +266,14 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
 #endif
     run();
   });
+}
+
+/// The same for one sequence, all rows of q.
+template <class T>
+void attention(kv_layout const& layout, attention_shape const& shape, view<float> const& q,
+               std::span<std::byte* const> pages, mutable_view<float> out) {
+  attention_part const whole{shape, pages, 0, q.rows()};
+  attention<T>(layout, std::span(&whole, 1), q, out);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels

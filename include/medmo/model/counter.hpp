@@ -9,9 +9,11 @@
 #include <tuple>
 
 #include "../core/arena.hpp"
+#include "../kernels/attention.hpp"
 #include "../kernels/kv_pages.hpp"
 #include "../kernels/matmul.hpp"
 #include "engine.hpp"
+#include "segment.hpp"
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -22,8 +24,9 @@ class counter {
     index size = 0;
   };
 
-  /// `weights`: the type all matrices are stored in; `threads` as the runner will have.
-  constexpr counter(dtype weights, index threads) : weights_(weights), threads_(threads) {}
+  /// `weights`: the type all matrices are stored in; `threads` and `segments` as the runner will have.
+  constexpr counter(dtype weights, index threads, std::span<segment_size const> segments = {})
+      : weights_(weights), threads_(threads), segments_(segments) {}
 
   constexpr double flops() const { return flops_; }                 ///< multiply and add count as two
   constexpr double weight_bytes() const { return weight_bytes_; }   ///< bytes of stored matrices read
@@ -88,10 +91,15 @@ class counter {
   constexpr rows<D> rotate(rows<D> x, rows<K / 2>, rows<K / 2>) { return x; }
 
   template <class C, index Q, index KV>
-  constexpr rows<Q> attend(index, index first, rows<Q> q, rows<KV>, rows<KV>) {
-    double keys = static_cast<double>(first) + static_cast<double>(q.size + 1) / 2;
-    flops_ += 4.0 * static_cast<double>(q.size) * static_cast<double>(Q) * keys;
-    return reserve_rows<Q>(q.size);
+  constexpr rows<Q> attend(index, rows<Q> q, rows<KV>, rows<KV>) {
+    auto out = reserve_rows<Q>(q.size);
+    memory_scope parts_end(*this);
+    take(static_cast<index>(segments_.size() * sizeof(kernels::attention_part)));
+    for (auto const& s : segments_) {
+      double keys = static_cast<double>(s.first) + static_cast<double>(s.rows + 1) / 2;
+      flops_ += 4.0 * static_cast<double>(s.rows) * static_cast<double>(Q) * keys;
+    }
+    return out;
   }
   template <index H, index D>
   constexpr rows<D> attend_within(rows<D> q, rows<D>, rows<D>, index group) {
@@ -146,6 +154,7 @@ class counter {
 
   dtype weights_;
   index threads_;
+  std::span<segment_size const> segments_;
   double flops_ = 0, weight_bytes_ = 0;
   std::size_t used_ = 0, peak_ = 0;
 };

@@ -15,11 +15,10 @@ struct visual_run {
   index token_row = 0, feature_row = 0, count = 0;
 };
 
-/// Consecutive tokens of one sequence; `first` of them already lie in the cache.
+/// The tokens of a pass, those of one sequence after those of another; whose they are is the engine's to know.
 struct token_chunk {
   std::span<index const> ids;
   std::span<token_position const> positions;
-  index first = 0;
   std::span<visual_run const> visual{};
   constexpr index size() const { return static_cast<index>(ids.size()); }
 };
@@ -63,7 +62,7 @@ constexpr auto text_rotation(E& e, std::span<token_position const> positions, in
 /// One layer. x [T, D] is consumed; the result takes its place.
 template <class C, class E>
 constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E::template rows<C::text.hidden> x,
-                             rotation<C::text.head_dim / 2, E> const& angles, index layer, index first) {
+                             rotation<C::text.head_dim / 2, E> const& angles, index layer) {
   constexpr auto& c = C::text;
   constexpr float eps = static_cast<float>(c.rms_norm_eps);
   [[maybe_unused]] auto scope = e.scope();
@@ -76,7 +75,7 @@ constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E
   }
   q = e.template rotate<c.head_dim>(q, angles.cos, angles.sin);
   k = e.template rotate<c.head_dim>(k, angles.cos, angles.sin);
-  auto a = e.template attend<C>(layer, first, q, k, v);                // [T, H K]
+  auto a = e.template attend<C>(layer, q, k, v);                       // [T, H K]
   x = e.linear_onto(x, a, w.o_proj);
 
   auto g = e.rms_norm(x, w.post_attention_layernorm, eps);             // [T, D]
@@ -84,7 +83,7 @@ constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E
   return e.linear_onto(x, e.silu_multiply(gate, up), w.down_proj);
 }
 
-/// Hidden states after all layers, [T, D], before the last norm. Appends to the engine's cache.
+/// Hidden states after all layers, [T, D], before the last norm. Appends to the caches of the engine's segments.
 template <class C, class E>
 constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, visual_rows<C, E> const& visual) {
   auto x = e.template embed<C::text.hidden>(w.embed_tokens, chunk.ids);
@@ -92,7 +91,7 @@ constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, 
   e.stage("text.embed", x);
   auto angles = text_rotation<C>(e, chunk.positions, chunk.size());
   for (std::size_t i = 0; i < w.layers.size(); ++i) {
-    x = decoder_layer<C>(e, w.layers[i], x, angles, static_cast<index>(i), chunk.first);
+    x = decoder_layer<C>(e, w.layers[i], x, angles, static_cast<index>(i));
     if (i < visual.deepstack.size()) x = e.add_rows(x, visual.deepstack[i], chunk.visual);
     e.stage("text.layer", static_cast<index>(i), x);
   }

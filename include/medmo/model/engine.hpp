@@ -17,7 +17,7 @@
 //   rms_norm, layer_norm           new rows
 //   head_norm(x, w)                rms norm of every head                     x consumed
 //   rotate<K>(x, cos, sin)         rotary embedding of every head             x consumed
-//   attend<C>(layer, first, q, k, v)   causal, with the cache
+//   attend<C>(layer, q, k, v)      causal, each of the engine's segments behind what its cache holds (segment.hpp)
 //   attend_within<H>(q, k, v, n)   full attention inside every n rows
 //   silu_multiply(gate, up)        silu(gate) * up                            gate consumed
 //   gelu_tanh, gelu_exact                                                     consumed

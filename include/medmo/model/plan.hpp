@@ -50,15 +50,24 @@ constexpr counter count_vision(patch_grid const& grid, dtype weights, index thre
   return e;
 }
 
-/// Arena and FLOPs of `tokens` more tokens after `first`, with the head on the last `head_rows` of them.
+/// Arena and FLOPs of one pass over rows of several sequences, with the head on the last `head_rows` of them.
 template <model_configuration C>
-constexpr counter count_decode(index tokens, index first, dtype weights, index threads, index head_rows = 1) {
+constexpr counter count_decode(std::span<segment_size const> segments, dtype weights, index threads, index head_rows) {
   text_weights<C> w;
-  counter e(weights, threads);
+  counter e(weights, threads, segments);
+  index tokens = 0;
+  for (auto const& s : segments) tokens += s.rows;
   std::vector<index> ids(static_cast<std::size_t>(tokens));  // the counter reads its size alone
-  auto x = decode<C>(e, w, token_chunk{.ids = ids, .positions = {}, .first = first}, visual_rows<C, counter>{});
+  auto x = decode<C>(e, w, token_chunk{.ids = ids, .positions = {}}, visual_rows<C, counter>{});
   head<C>(e, w, e.last_rows(x, head_rows));
   return e;
+}
+
+/// The same for `tokens` more tokens of one sequence after `first`.
+template <model_configuration C>
+constexpr counter count_decode(index tokens, index first, dtype weights, index threads, index head_rows = 1) {
+  segment_size const one{first, tokens};
+  return count_decode<C>(std::span(&one, 1), weights, threads, head_rows);
 }
 
 /// The whole of one request.

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -19,7 +20,7 @@
 #include "../kernels/rms_norm.hpp"
 #include "../kernels/rope.hpp"
 #include "engine.hpp"
-#include "kv_cache.hpp"
+#include "segment.hpp"
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -35,8 +36,8 @@ class runner {
     float* row(index t) const { return data + t * stride; }
   };
 
-  /// `cache` may be null when only the vision tower runs.
-  runner(arena& memory, kv_cache* cache) : memory_(memory), cache_(cache) {}
+  /// `segments`: whose the decoder's rows are, in order; they and their caches outlive the runner. None for the vision tower.
+  explicit runner(arena& memory, std::span<segment const> segments = {}) : memory_(memory), segments_(segments) {}
 
   struct memory_scope {
     arena& memory;
@@ -129,12 +130,22 @@ class runner {
   }
 
   template <class C, index Q, index KV>
-  rows<Q> attend(index layer, index first, rows<Q> q, rows<KV> k, rows<KV> v) {
+  rows<Q> attend(index layer, rows<Q> q, rows<KV> k, rows<KV> v) {
     constexpr auto& c = C::text;
     auto out = reserve_rows<Q>(q.size);
-    kernels::attention_shape shape{.heads = c.heads, .scale = scale_of(c.head_dim),
-                                   .mask = kernels::attention_mask::causal, .first = first, .keys = first + q.size};
-    attend_pages(cache_->layout(), shape, cache_->pages(layer), first, q, k, v, out);
+    memory_scope parts_end(memory_);
+    auto* parts = memory_.take<kernels::attention_part>(static_cast<index>(segments_.size()));
+    index row = 0;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      auto const& [cache, size] = segments_[i];
+      index const first = cache->length();
+      new (parts + i) kernels::attention_part{
+          {.heads = c.heads, .scale = scale_of(c.head_dim), .mask = kernels::attention_mask::causal, .first = first, .keys = first + size},
+          cache->pages(layer), row, size};
+      row += size;
+    }
+    MEDMO_ASSERT(row == q.size);
+    attend_pages(segments_.front().cache->layout(), {parts, segments_.size()}, q, k, v, out);
     return out;
   }
 
@@ -152,9 +163,9 @@ class runner {
     kernels::attention_shape shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full,
                                    .first = 0, .keys = group};
     auto part = [&](rows<D> x, index at) { return rows<D>{x.row(at), group, x.stride}; };
+    kernels::attention_part const whole{shape, {table, static_cast<std::size_t>(count)}, 0, group};
     for (index at = 0; at < q.size; at += group)
-      attend_pages(layout, shape, {table, static_cast<std::size_t>(count)}, 0, part(q, at), part(k, at), part(v, at),
-                   part(out, at));
+      attend_pages(layout, {&whole, 1}, part(q, at), part(k, at), part(v, at), part(out, at));
     return out;
   }
 
@@ -243,20 +254,25 @@ class runner {
     kernels::matmul(x, products, scratch);
   }
 
-  static void attend_pages(kernels::kv_layout const& layout, kernels::attention_shape const& shape,
-                           std::span<std::byte* const> pages, index first, view<float> const& q, view<float> const& k,
-                           view<float> const& v, mutable_view<float> out) {
-    if (layout.type == dtype::bf16) {
-      kernels::store_keys_values<bf16>(layout, k, v, pages, first);
-      kernels::attention<bf16>(layout, shape, q, pages, out);
-    } else {
-      kernels::store_keys_values<float>(layout, k, v, pages, first);
-      kernels::attention<float>(layout, shape, q, pages, out);
-    }
+  static void attend_pages(kernels::kv_layout const& layout, std::span<kernels::attention_part const> parts,
+                           view<float> const& q, view<float> const& k, view<float> const& v, mutable_view<float> out) {
+    auto run = [&]<class T>(T) {
+      for (auto const& p : parts) {
+        auto part = [&](view<float> const& x) {
+          return view<float>(x.data() + p.row * x.outerStride(), p.rows, x.cols(), Eigen::OuterStride<>(x.outerStride()));
+        };
+        kernels::store_keys_values<T>(layout, part(k), part(v), p.pages, p.shape.first);
+      }
+      kernels::attention<T>(layout, parts, q, out);
+    };
+    if (layout.type == dtype::bf16)
+      run(bf16{});
+    else
+      run(float{});
   }
 
   arena& memory_;
-  kv_cache* cache_;
+  std::span<segment const> segments_;
   dtype compute_ = dtype::f32;
 };
 static_assert(engine<runner>);

@@ -13,7 +13,8 @@ using stage_map = std::map<std::string, matrix<float>>;
 
 class tracer : public runner {
  public:
-  tracer(arena& memory, kv_cache* cache, stage_map& stages) : runner(memory, cache), stages_(stages) {}
+  tracer(arena& memory, std::span<segment const> segments, stage_map& stages)
+      : runner(memory, segments), stages_(stages) {}
 
   template <index D>
   void stage(std::string_view name, rows<D> x) {

@@ -134,6 +134,44 @@ TEST_CASE("attention: bytes depend neither on rows at a time nor on threads") {
     }
 }
 
+TEST_CASE("attention: several sequences at once give the bytes of each alone") {
+  for (dtype type : {dtype::f32, dtype::bf16}) {
+    CAPTURE(std::string(medmo::name_of(type)));
+    index d = 24, kv_heads = 2, heads = 6;
+    struct one_sequence { index first, rows; };
+    std::vector<one_sequence> const sequences{{0, 1}, {200, 1}, {63, 2}, {10, 70}, {64, 1}, {5, 0}, {130, 17}};
+    std::vector<pages> caches;
+    index total = 0;
+    for (auto const& s : sequences) {
+      random_rows k("parts.k", s.first + s.rows, kv_heads * d), v("parts.v", s.first + s.rows, kv_heads * d);
+      caches.emplace_back(kv_layout{type, kv_heads, d}, s.first + s.rows);
+      caches.back().put(k.in(), v.in(), 0);
+      total += s.rows;
+    }
+    random_rows q("parts.q", total, heads * d, 3), expected("parts.out", total, heads * d, 2), out = expected;
+    std::vector<medmo::kernels::attention_part> parts;
+    index row = 0;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      auto const& s = sequences[i];
+      attention_shape shape{heads, 0.25f, attention_mask::causal, s.first, s.first + s.rows};
+      threads one(1);
+      caches[i].attend(shape, q.in(row, s.rows), expected.part(row, s.rows));
+      parts.push_back({shape, caches[i].table, row, s.rows});
+      row += s.rows;
+    }
+    for (int n : {1, 2, 3}) {
+      CAPTURE(n);
+      threads several(n);
+      auto together = out;
+      if (type == dtype::bf16)
+        medmo::kernels::attention<medmo::bf16>(caches[0].layout, parts, q.in(), together.all());
+      else
+        medmo::kernels::attention<float>(caches[0].layout, parts, q.in(), together.all());
+      CHECK(together.bytes() == expected.bytes());
+    }
+  }
+}
+
 TEST_CASE("attention: what a forgotten key left behind does not matter") {
   for (dtype type : {dtype::f32, dtype::bf16}) {
     CAPTURE(std::string(medmo::name_of(type)));

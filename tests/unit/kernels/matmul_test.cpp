@@ -142,7 +142,7 @@ TEST_CASE("matmul: bytes depend neither on rows at a time nor on threads; severa
           }
         }
         for (int n : {1, 2, 3})
-          for (index at_a_time : {index{1}, index{16}, index{17}, s.t}) {
+          for (index at_a_time : {index{1}, index{5}, index{8}, index{16}, index{17}, s.t}) {
             CAPTURE(n);
             CAPTURE(at_a_time);
             threads several(n);
