@@ -53,20 +53,51 @@ struct f16 {
   }
 };
 
-enum class dtype : std::uint8_t { f32, f16, bf16, f64, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
+/// Numbers of their own first (those of safetensors), then ggml's blocks of codes that share scales.
+enum class dtype : std::uint8_t {
+  f32, f16, bf16, f64, i64, i32, i16, i8, u64, u32, u16, u8, boolean,
+  q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k
+};
 
-/// Bytes of one element.
+/// The smallest piece of a row that can be stored: so many numbers in so many bytes.
+struct storage_block {
+  std::size_t numbers = 1, bytes = 0;
+};
+
+constexpr bool is_quantized(dtype t) { return t > dtype::boolean; }
+
+/// Bytes of one element; 0 for quantised types, which have no bytes of their own for one.
 constexpr std::size_t size_of(dtype t) {
   switch (t) {
     case dtype::f64: case dtype::i64: case dtype::u64: return 8;
     case dtype::f32: case dtype::i32: case dtype::u32: return 4;
     case dtype::f16: case dtype::bf16: case dtype::i16: case dtype::u16: return 2;
     case dtype::i8: case dtype::u8: case dtype::boolean: return 1;
+    default: return 0;
   }
-  return 0;
 }
 
-/// The safetensors spelling of each type.
+/// Source of the quantised ones: the block structures of ggml (kernels/quantize has their layouts).
+constexpr storage_block block_of(dtype t) {
+  switch (t) {
+    case dtype::q4_0: return {32, 18};
+    case dtype::q4_1: return {32, 20};
+    case dtype::q5_0: return {32, 22};
+    case dtype::q5_1: return {32, 24};
+    case dtype::q8_0: return {32, 34};
+    case dtype::q2_k: return {256, 84};
+    case dtype::q3_k: return {256, 110};
+    case dtype::q4_k: return {256, 144};
+    case dtype::q5_k: return {256, 176};
+    case dtype::q6_k: return {256, 210};
+    default: return {1, size_of(t)};
+  }
+}
+
+/// Bytes of `count` numbers, a multiple of the block's.
+constexpr std::size_t bytes_for(dtype t, std::size_t count) { return count / block_of(t).numbers * block_of(t).bytes; }
+
+/// The safetensors spelling of each type; ggml's of the quantised ones.
 constexpr std::string_view name_of(dtype t) {
   switch (t) {
     case dtype::f32: return "F32";
@@ -82,10 +113,21 @@ constexpr std::string_view name_of(dtype t) {
     case dtype::u16: return "U16";
     case dtype::u8: return "U8";
     case dtype::boolean: return "BOOL";
+    case dtype::q4_0: return "Q4_0";
+    case dtype::q4_1: return "Q4_1";
+    case dtype::q5_0: return "Q5_0";
+    case dtype::q5_1: return "Q5_1";
+    case dtype::q8_0: return "Q8_0";
+    case dtype::q2_k: return "Q2_K";
+    case dtype::q3_k: return "Q3_K";
+    case dtype::q4_k: return "Q4_K";
+    case dtype::q5_k: return "Q5_K";
+    case dtype::q6_k: return "Q6_K";
   }
   return "?";
 }
 
+/// Of the types that safetensors has.
 constexpr std::optional<dtype> dtype_from_name(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(dtype::boolean); ++i)
     if (name_of(static_cast<dtype>(i)) == name) return static_cast<dtype>(i);

@@ -7,11 +7,12 @@
 
 #include "../core/error.hpp"
 #include "../core/parallel.hpp"
+#include "quantize/rows.hpp"
 #include "tensor_view.hpp"
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
-/// out[0..cols) = row r of the table, exactly widened to f32. f32, f16 and bf16 tables.
+/// out[0..cols) = row r of the table, exactly widened to f32. f32, f16, bf16 and quantised tables. Errors: unsupported.
 inline void read_row(stored_matrix const& table, index r, float* out) {
   switch (table.type) {
     case dtype::f32:
@@ -24,7 +25,9 @@ inline void read_row(stored_matrix const& table, index r, float* out) {
       for (index i = 0; i < table.cols; ++i) out[i] = static_cast<float>(table.row<f16>(r)[i]);
       return;
     default:
-      MEDMO_THROW(errc::unsupported, "embedding", "a table of type F32, F16 or BF16", std::string(name_of(table.type)));
+      if (is_quantized(table.type)) return dequantize_row(table.type, table.row_bytes(r), table.cols, out);
+      MEDMO_THROW(errc::unsupported, "embedding", "a table of type F32, F16, BF16 or quantised",
+                  std::string(name_of(table.type)));
   }
 }
 
