@@ -30,9 +30,9 @@ void measure(medmo::model<C> const& model, index side) {
   ids.push_back(151653);
   for (index i = 0; i < 20; ++i) ids.push_back(1000 + i);
   auto tokens = static_cast<index>(ids.size());
-  double vision_flops = medmo::count_vision<C>(grid, model.compute(), medmo::thread_count()).flops();
-  double prefill_flops = medmo::count_decode<C>(tokens, 0, model.compute(), medmo::thread_count()).flops();
-  auto step = medmo::count_decode<C>(1, tokens, model.compute(), medmo::thread_count());
+  double vision_flops = medmo::count_vision<C>(grid, model.stored(), medmo::thread_count()).flops();
+  double prefill_flops = medmo::count_decode<C>(tokens, 0, model.stored(), medmo::thread_count()).flops();
+  auto step = medmo::count_decode<C>(1, tokens, model.stored(), medmo::thread_count());
 
   std::vector<double> vision, prefill, decode, peak, bandwidth;
   for (int run = 0; run < 5; ++run) {

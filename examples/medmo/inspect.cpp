@@ -59,7 +59,7 @@ void inspect(inspect_arguments const& args) {
     auto& [count, bytes] = by_type[std::string(medmo::name_of(t.type))];
     ++count;
     bytes += t.bytes.size();
-    parameters += t.bytes.size() / medmo::size_of(t.type);
+    parameters += t.bytes.size() / medmo::block_of(t.type).bytes * medmo::block_of(t.type).numbers;
     if (!args.tensors && !args.hashes) continue;
     nlohmann::ordered_json row{{"name", name}, {"dtype", medmo::name_of(t.type)}, {"shape", t.shape}};
     if (args.hashes) {
@@ -78,7 +78,8 @@ void inspect(inspect_arguments const& args) {
   }
   index prompt = args.prompt_tokens + picture_tokens;
   auto plan = medmo::plan_request<C>({.pictures = grids, .tokens = prompt + args.max_new_tokens, .prompt_tokens = prompt,
-                                      .weights = model.compute(), .threads = medmo::thread_count()});
+                                      .weights = model.stored(), .threads = medmo::thread_count()});
+  plan.weights = medmo::weight_bytes<C>(model.weights());
   nlohmann::ordered_json report{
       {"configuration", medmo::configuration_name<C>}, {"tensors", source->names().size()}, {"parameters", parameters}, {"compute", medmo::name_of(model.compute())}};
   for (auto const& [type, sizes] : by_type) report["stored"][type] = {{"tensors", sizes.first}, {"bytes", sizes.second}};

@@ -35,7 +35,7 @@ visual_features see_picture(model<C> const& m, view<float> const& patches, patch
                 std::to_string(grid.patches()) + " x " + std::to_string(c.patch_width()) + " for a grid of whole " +
                     std::to_string(c.merge) + " x " + std::to_string(c.merge) + " blocks",
                 std::to_string(patches.rows()) + " x " + std::to_string(patches.cols()));
-  memory.reserve(count_vision<C>(grid, m.compute(), thread_count()).peak());
+  memory.reserve(count_vision<C>(grid, m.stored(), thread_count()).peak());
   visual_features out;
   out.grid = grid;
   auto run = [&](auto&& engine) {
@@ -80,7 +80,7 @@ class sequence {
     ids_.reserve(static_cast<std::size_t>(tokens));
     positions_.reserve(static_cast<std::size_t>(tokens));
     chunk = std::max<index>(1, std::min(chunk, tokens));
-    memory_.reserve(count_decode<C>(chunk, 0, model_.compute(), thread_count()).peak());
+    memory_.reserve(count_decode<C>(chunk, 0, model_.stored(), thread_count()).peak());
   }
 
   /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
@@ -166,7 +166,7 @@ class sequence {
     auto runs = visual_runs(ids, pictures);
     reserve(length() + static_cast<index>(ids.size()), chunk);
     if (head_rows > 1)
-      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(), thread_count(),
+      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.stored(), thread_count(),
                                       head_rows).peak());
     next_position_ = next;
     ids_.insert(ids_.end(), ids.begin(), ids.end());

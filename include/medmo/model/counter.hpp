@@ -105,7 +105,7 @@ class counter {
   constexpr rows<D> attend_within(rows<D> q, rows<D>, rows<D>, index group) {
     auto out = reserve_rows<D>(q.size);
     memory_scope pages_end(*this);
-    kernels::kv_layout layout{weights_ == dtype::bf16 ? dtype::bf16 : dtype::f32, H, D / H};
+    kernels::kv_layout layout{kernels::compute_type(weights_), H, D / H};
     index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
     take(count * static_cast<index>(sizeof(std::byte*)));
     take(count * static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes()))));
@@ -149,7 +149,9 @@ class counter {
   template <index Out, index In>
   constexpr void multiply(index size, weight<Out, In> const&) {
     flops_ += 2.0 * static_cast<double>(size) * static_cast<double>(Out) * static_cast<double>(In);
-    weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(size_of(weights_));
+    auto block = block_of(weights_);
+    weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(block.bytes) /
+                     static_cast<double>(block.numbers);
   }
 
   dtype weights_;

@@ -13,6 +13,7 @@
 
 #include "../core/error.hpp"
 #include "../core/tensor_source.hpp"
+#include "../kernels/quantize/rows.hpp"
 #include "check.hpp"
 #include "weights.hpp"
 
@@ -61,7 +62,7 @@ class weight_loader {
  public:
   weight_loader(Source const& source, std::string where) : source_(source), where_(std::move(where)) {}
 
-  void load(model_weights<C>& w, std::vector<std::unique_ptr<float[]>>& owned) {
+  void load(model_weights<C>& w, std::vector<std::unique_ptr<std::byte[]>>& owned) {
     auto dialects = known_dialects<C>();
     name_dialect dialect = dialects.front();
     for (auto const& d : dialects)
@@ -88,20 +89,24 @@ class weight_loader {
  private:
   template <index Out, index In>
   void place(std::string const& name, tensor_ref const& t, weight<Out, In>& w,
-             std::vector<std::unique_ptr<float[]>>& owned) {
+             std::vector<std::unique_ptr<std::byte[]>>& owned) {
     check_shape(name, t, {Out, In});
-    bool aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(t.type) == 0;
-    if ((t.type == dtype::f32 || t.type == dtype::bf16) && aligned)
+    auto aligned = [&] { return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(t.type) == 0; };
+    if (kernels::block_types::contains(t.type) && In % static_cast<index>(block_of(t.type).numbers) == 0)
       w.stored = {t.type, t.bytes.data(), Out, In};
+    else if ((t.type == dtype::f32 || t.type == dtype::bf16) && aligned())
+      w.stored = {t.type, t.bytes.data(), Out, In};
+    else if (t.type == dtype::f16 && is_bf16(t.bytes))
+      w.stored = {dtype::bf16, reinterpret_cast<std::byte const*>(convert<bf16>(name, t, owned)), Out, In};
     else
-      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(widen(name, t, owned)), Out, In};
+      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(convert<float>(name, t, owned)), Out, In};
   }
 
   template <index N>
   void place(std::string const& name, tensor_ref const& t, vector_weight<N>& w,
-             std::vector<std::unique_ptr<float[]>>& owned) {
+             std::vector<std::unique_ptr<std::byte[]>>& owned) {
     check_shape(name, t, {N});
-    w.data = widen(name, t, owned);
+    w.data = convert<float>(name, t, owned);
   }
 
   /// Rows are the first dimension; the others may be folded (a convolution's kernel is one row of its product).
@@ -115,15 +120,29 @@ class weight_loader {
       MEDMO_THROW(errc::wrong_shape, where_ + ": tensor " + name, shape_text(expected), shape_text(t.shape));
   }
 
-  float const* widen(std::string const& name, tensor_ref const& t, std::vector<std::unique_ptr<float[]>>& owned) {
+  /// Is every f16 number a bf16 one? So it is in a file that was made from bf16 weights.
+  static bool is_bf16(std::span<std::byte const> bytes) {
+    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+      f16 x;
+      std::memcpy(static_cast<void*>(&x), bytes.data() + i, 2);
+      auto wide = static_cast<float>(x);
+      if (static_cast<float>(bf16(wide)) != wide) return false;
+    }
+    return true;
+  }
+
+  /// A copy of the tensor as numbers of type To, which its own all are.
+  template <class To>
+  To const* convert(std::string const& name, tensor_ref const& t, std::vector<std::unique_ptr<std::byte[]>>& owned) {
     index n = 1;
     for (index d : t.shape) n *= d;
-    auto out = std::make_unique<float[]>(static_cast<std::size_t>(n));
+    auto memory = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(n) * sizeof(To));
+    auto* out = reinterpret_cast<To*>(memory.get());
     auto each = [&]<class T>(T) {
       for (index i = 0; i < n; ++i) {
         T x;
         std::memcpy(static_cast<void*>(&x), t.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
-        out[static_cast<std::size_t>(i)] = static_cast<float>(x);
+        out[i] = To(static_cast<float>(x));
       }
     };
     switch (t.type) {
@@ -131,10 +150,11 @@ class weight_loader {
       case dtype::bf16: each(bf16{}); break;
       case dtype::f16: each(f16{}); break;
       default:
-        MEDMO_THROW(errc::wrong_dtype, where_ + ": tensor " + name, "F32, F16 or BF16", std::string(name_of(t.type)));
+        MEDMO_THROW(errc::wrong_dtype, where_ + ": tensor " + name, "F32, F16, BF16 or, of a matrix, quantised rows of whole blocks",
+                    std::string(name_of(t.type)));
     }
-    owned.push_back(std::move(out));
-    return owned.back().get();
+    owned.push_back(std::move(memory));
+    return out;
   }
 
   /// Whatever the model does not know is an error, but for a stored copy of a tied head and derived buffers.
@@ -163,32 +183,38 @@ class model {
  public:
   using configuration = C;
 
-  /// Reads every tensor of the configuration from `source`, which is kept alive. Matrices of type F32 and BF16 are used in
-  /// place; vectors, F16 and misaligned ones are widened to F32. `where` names the source in errors.
+  /// Reads every tensor of the configuration from `source`, which is kept alive. Matrices of type F32, BF16 and quantised
+  /// ones are used in place; vectors and misaligned matrices are widened to F32, and so are F16 ones, unless all their
+  /// numbers are BF16's. `where` names the source in errors.
   /// Errors: missing_tensor, unused_tensor, wrong_shape, wrong_dtype, each naming the tensors.
   template <tensor_source Source>
   static model load(std::shared_ptr<Source const> source, std::string where) {
     model m;
     detail::weight_loader<C, Source>(*source, std::move(where)).load(m.parts_->weights, m.parts_->owned);
     m.parts_->source = std::move(source);
-    m.compute_ = m.weights().text.layers.front().q_proj.weight.stored.type;
+    for_each_tensor(m.parts_->weights, [&](std::string const&, auto& t) {
+      if constexpr (requires { t.stored; })
+        if (t.stored.type != dtype::f32 && !is_quantized(m.stored_)) m.stored_ = t.stored.type;
+    });
     return m;
   }
 
   model_weights<C> const& weights() const { return parts_->weights; }
-  /// The type of the decoder's matrices: products, keys and values are computed in it.
-  dtype compute() const { return compute_; }
+  /// What counting and planning must allow for: a quantised type if any matrix has one, else bf16 if any has, else f32.
+  dtype stored() const { return stored_; }
+  /// f32, or bf16 as soon as one matrix is not f32: the type of keys and values.
+  dtype compute() const { return kernels::compute_type(stored_); }
 
  private:
   struct parts {
     model_weights<C> weights;
-    std::vector<std::unique_ptr<float[]>> owned;
+    std::vector<std::unique_ptr<std::byte[]>> owned;
     std::shared_ptr<void const> source;
   };
   model() : parts_(std::make_unique<parts>()) {}
 
   std::unique_ptr<parts> parts_;
-  dtype compute_ = dtype::f32;
+  dtype stored_ = dtype::f32;
 };
 
 }  // namespace medmo::inline MEDMO_ABI

@@ -27,18 +27,27 @@ struct memory_plan {
   constexpr std::size_t total() const { return weights + cache + arena + pictures; }
 };
 
-/// Bytes of all tensors when matrices are stored as `type`; vectors are held as f32 as well as in the file.
+/// Bytes of all tensors as these weights are stored; vectors are held as f32 as well as in the file.
 template <class C>
-std::size_t weight_bytes(dtype type) {
-  model_weights<C> w;
+std::size_t weight_bytes(model_weights<C> w) {
   std::size_t bytes = 0;
   for_each_tensor(w, [&](std::string const&, auto& t) {
     if constexpr (requires { t.stored; })
-      bytes += static_cast<std::size_t>(t.rows * t.cols) * size_of(type);
+      bytes += static_cast<std::size_t>(t.rows * t.stored.row_size());
     else
       bytes += static_cast<std::size_t>(t.size) * sizeof(float);
   });
   return bytes;
+}
+
+/// The same when every matrix is stored as `type`.
+template <class C>
+std::size_t weight_bytes(dtype type) {
+  model_weights<C> w;
+  for_each_tensor(w, [&](std::string const&, auto& t) {
+    if constexpr (requires { t.stored; }) t.stored.type = type;
+  });
+  return weight_bytes<C>(w);
 }
 
 /// Arena and FLOPs of the vision tower on one picture.
@@ -76,7 +85,7 @@ memory_plan plan_request(request_shape const& r) {
   constexpr auto& c = C::text;
   memory_plan p;
   p.weights = weight_bytes<C>(r.weights);
-  kernels::kv_layout layout{r.weights == dtype::bf16 ? dtype::bf16 : dtype::f32, c.kv_heads, c.head_dim};
+  kernels::kv_layout layout{kernels::compute_type(r.weights), c.kv_heads, c.head_dim};
   p.cache = static_cast<std::size_t>(kv_cache::bytes_for(layout, c.layers, r.tokens));
   if constexpr (vision_language_configuration<C>) {
     for (auto const& grid : r.pictures) {

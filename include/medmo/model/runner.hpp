@@ -247,10 +247,11 @@ class runner {
 
   void multiply(view<float> const& x, std::span<kernels::product const> products) {
     memory_scope scratch_end(memory_);
-    index most = 0;
+    index most = 0, bytes = 0;
     for (auto const& p : products) most = std::max(most, p.w.rows);
-    auto* scratch = memory_.take<std::byte>(
-        kernels::matmul_scratch(products.front().w.type, x.rows(), x.cols(), most, thread_count()));
+    for (auto const& p : products)
+      bytes = std::max(bytes, kernels::matmul_scratch(p.w.type, x.rows(), x.cols(), most, thread_count()));
+    auto* scratch = memory_.take<std::byte>(bytes);
     kernels::matmul(x, products, scratch);
   }
 

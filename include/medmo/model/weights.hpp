@@ -10,7 +10,7 @@
 
 namespace medmo::inline MEDMO_ABI {
 
-/// A matrix [Out, In] as stored: f32 or bf16, rows K-contiguous.
+/// A matrix [Out, In] as stored: f32, bf16 or quantised, rows K-contiguous.
 template <index Out, index In>
 struct weight {
   static constexpr index rows = Out, cols = In;
