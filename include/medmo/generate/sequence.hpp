@@ -1,11 +1,14 @@
 // One sequence of tokens and pictures on its way through a model: the tokens so far, their positions, their keys and
-// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are.
+// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are, nor on what a fork
+// shares. Several sequences in one pass: decoder_pass.hpp.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../core/arena.hpp"
@@ -57,19 +60,36 @@ visual_features see_picture(model<C> const& m, view<float> const& patches, patch
 }
 
 template <model_configuration C>
+class decoder_pass;
+
+/// Keeps the model by reference: it must outlive the sequence.
+template <model_configuration C>
 class sequence {
  public:
   static constexpr index default_chunk = 1024;
 
-  explicit sequence(model<C> const& m)
-      : model_(m),
+  /// `memory` for activations may be shared by sequences of which one steps at a time.
+  explicit sequence(medmo::model<C> const& m, std::shared_ptr<arena> memory = std::make_shared<arena>())
+      : model_(&m),
         cache_({m.compute(), C::text.kv_heads, C::text.head_dim}, C::text.layers),
+        memory_(std::move(memory)),
         logits_(static_cast<std::size_t>(C::text.vocab)) {}
+
+  /// Another sequence with the same tokens, keys, values and logits, to be continued in another way. Pages are shared and
+  /// never copied, but for one that is partly filled, when one of the two goes on. Forks may live in several threads.
+  sequence fork(std::shared_ptr<arena> memory = std::make_shared<arena>()) const {
+    sequence other(*model_, std::move(memory), cache_.fork());
+    other.logits_ = logits_;
+    other.ids_ = ids_;
+    other.positions_ = positions_;
+    other.next_position_ = next_position_;
+    return other;
+  }
 
   index length() const { return cache_.length(); }
   std::span<index const> ids() const { return ids_; }
   std::span<token_position const> positions() const { return positions_; }
-  arena& memory() { return memory_; }
+  arena& memory() { return *memory_; }
 
   /// Makes room for `tokens` in all and for steps of `chunk`; after it, stepping allocates nothing.
   void reserve(index tokens, index chunk = 1) {
@@ -80,7 +100,7 @@ class sequence {
     ids_.reserve(static_cast<std::size_t>(tokens));
     positions_.reserve(static_cast<std::size_t>(tokens));
     chunk = std::max<index>(1, std::min(chunk, tokens));
-    memory_.reserve(count_decode<C>(chunk, 0, model_.stored(), thread_count()).peak());
+    memory_->reserve(count_decode<C>(chunk, 0, model_->stored(), thread_count()).peak());
   }
 
   /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
@@ -105,7 +125,7 @@ class sequence {
     if (ids.empty()) return;
     extend(ids, {}, block, std::min(block, static_cast<index>(ids.size())), nullptr,
            [&](auto& engine, auto x, index at, bool) {
-             auto y = head<C>(engine, model_.weights().text, x);
+             auto y = head<C>(engine, model_->weights().text, x);
              for (index i = 0; i < x.size; ++i)
                visit(at + i, std::span<float const>(y.row(i), static_cast<std::size_t>(C::text.vocab)));
            });
@@ -120,7 +140,7 @@ class sequence {
     extend(ids, pictures, chunk, 1, nullptr, [&](auto& engine, auto x, index at, bool) {
       for (index i = 0; i < x.size; ++i) {  // row by row: the arena has room for the head of one
         auto scope = engine.scope();
-        auto h = last_norm<C>(engine, model_.weights().text, decltype(x){x.row(i), 1, x.stride});
+        auto h = last_norm<C>(engine, model_->weights().text, decltype(x){x.row(i), 1, x.stride});
         visit(at + i, std::span<float const>(h.row(0), static_cast<std::size_t>(C::text.hidden)));
       }
     });
@@ -130,11 +150,8 @@ class sequence {
   void append_token(index id) {
     MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
     if (length() == cache_.capacity()) reserve(length() + 1);
-    token_position p{next_position_, next_position_, next_position_};
-    ++next_position_;
-    ids_.push_back(id);
-    positions_.push_back(p);
-    step({&id, 1}, {&p, 1}, {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
+    push({&id, 1});
+    step({&id, 1}, std::span(positions_).last(1), {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
   }
 
   /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
@@ -151,6 +168,21 @@ class sequence {
   std::span<float> logits() { return logits_; }
 
  private:
+  friend class decoder_pass<C>;
+
+  sequence(medmo::model<C> const& m, std::shared_ptr<arena> memory, kv_cache cache)
+      : model_(&m), cache_(std::move(cache)), memory_(std::move(memory)) {}
+
+  /// Text tokens that a pass is about to take.
+  void push(std::span<index const> ids) {
+    cache_.reserve(length() + static_cast<index>(ids.size()));
+    for (index id : ids) {
+      ids_.push_back(id);
+      positions_.push_back({next_position_, next_position_, next_position_});
+      ++next_position_;
+    }
+  }
+
   /// The whole of an append: checks, then steps of `chunk` tokens. finish(engine, x [T, D], at, last) gets the hidden states
   /// of ids[at, at + T) before the last norm; there is room for the head on `head_rows` of them.
   template <class Finish>
@@ -166,8 +198,8 @@ class sequence {
     auto runs = visual_runs(ids, pictures);
     reserve(length() + static_cast<index>(ids.size()), chunk);
     if (head_rows > 1)
-      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.stored(), thread_count(),
-                                      head_rows).peak());
+      memory_->reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_->stored(), thread_count(),
+                                       head_rows).peak());
     next_position_ = next;
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     positions_.insert(positions_.end(), positions.begin(), positions.end());
@@ -257,25 +289,25 @@ class sequence {
       using E = std::remove_cvref_t<decltype(engine)>;
       auto scope = engine.scope();
       visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
-      finish(engine, decode<C>(engine, model_.weights().text, chunk, visual));
+      finish(engine, decode<C>(engine, model_->weights().text, chunk, visual));
     };
     if (stages)
-      run(tracer(memory_, {&all, 1}, *stages));
+      run(tracer(*memory_, {&all, 1}, *stages));
     else
-      run(runner(memory_, {&all, 1}));
+      run(runner(*memory_, {&all, 1}));
     cache_.advance(chunk.size());
   }
 
   /// The logits after the last of rows x [T, D].
   template <class E>
   void read_logits(E& engine, typename E::template rows<C::text.hidden> x) {
-    auto y = head<C>(engine, model_.weights().text, x);
+    auto y = head<C>(engine, model_->weights().text, x);
     std::copy_n(y.row(x.size - 1), C::text.vocab, logits_.data());
   }
 
-  model<C> const& model_;
+  medmo::model<C> const* model_;
   kv_cache cache_;
-  arena memory_;
+  std::shared_ptr<arena> memory_;
   std::vector<float> logits_;
   std::vector<index> ids_;
   std::vector<token_position> positions_;

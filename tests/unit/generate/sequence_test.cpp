@@ -1,5 +1,7 @@
 // A sequence gives the same bytes however its tokens are cut, on any number of threads, and after any detour.
-#include "medmo/generate/sequence.hpp"
+#include "medmo/generate/decoder_pass.hpp"
+
+#include <thread>
 
 #include "../model/tiny_model.hpp"
 
@@ -118,6 +120,79 @@ TEST_CASE("sequence: logits after each token and hidden states are those of othe
       CHECK(std::equal(s.ids().begin(), s.ids().end(), one_by_one.ids().begin(), one_by_one.ids().end()));
       CHECK(std::equal(s.positions().begin(), s.positions().end(), one_by_one.positions().begin(), one_by_one.positions().end()));
     }
+  }
+}
+
+TEST_CASE("sequence: forks go their own ways, one by one or in one pass, with the bytes of those that went alone") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16}) {
+    CAPTURE(std::string(medmo::name_of(type)));
+    auto const m = tiny::random_model<seeing>(type);
+    auto const ids = with_pictures();
+    std::vector<visual_features> const seen{see(m, {1, 4, 6}, 1), see(m, {1, 8, 4}, 2)};
+    std::vector<visual_features const*> const pictures{&seen[0], &seen[1]};
+    auto const more = [](std::uint64_t i) { return tiny::random_ids(20, 40 + i); };
+    for (index count : {1, 3, 8})
+      for (int n : {1, 2}) {
+        CAPTURE(count);
+        CAPTURE(n);
+        tiny::threads several(n);
+        medmo::sequence<seeing> prefix(m);
+        prefix.append(ids, pictures);
+        auto const memory = std::make_shared<medmo::arena>();
+        std::vector<medmo::sequence<seeing>> forks;
+        for (index i = 0; i < count; ++i) {
+          forks.push_back(prefix.fork(memory));
+          forks.back().truncate(prefix.length() - i);  // prefixes of several lengths
+        }
+        CHECK(tiny::same_bytes(forks[0].logits(), prefix.logits()));
+        medmo::decoder_pass<seeing> pass(m, memory);
+        for (std::size_t at = 0; at < 20;) {  // one, two, three tokens of each, then again; one at the end
+          auto const end = std::min<std::size_t>(20, at + 1 + static_cast<std::size_t>(pass.passes()) % 3);
+          for (std::size_t i = 0; i < forks.size(); ++i) {
+            auto const tokens = more(i);
+            pass.add(forks[i], std::span(tokens).subspan(at, end - at));
+          }
+          pass.run();
+          at = end;
+        }
+        for (std::size_t i = 0; i < forks.size(); ++i) {
+          CAPTURE(i);
+          medmo::sequence<seeing> alone(m);
+          alone.append(std::span(ids).first(ids.size() - i), pictures);
+          alone.append(more(i));
+          CHECK(tiny::same_bytes(pass.logits(static_cast<index>(i)), alone.logits()));
+          CHECK(std::equal(forks[i].ids().begin(), forks[i].ids().end(), alone.ids().begin(), alone.ids().end()));
+          CHECK(std::equal(forks[i].positions().begin(), forks[i].positions().end(), alone.positions().begin(), alone.positions().end()));
+        }
+        medmo::sequence<seeing> whole(m);
+        whole.append(ids, pictures);
+        whole.append_token(7);
+        prefix.append_token(7);
+        CHECK(tiny::same_bytes(prefix.logits(), whole.logits()));
+      }
+  }
+}
+
+TEST_CASE("sequence: forks in several threads") {
+  auto const m = tiny::random_model<reading>();
+  auto const ids = tiny::random_ids(100);
+  medmo::sequence<reading> prefix(m);
+  prefix.append(ids);
+  std::vector<std::vector<float>> found(4);
+  std::vector<std::thread> workers;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    workers.emplace_back([&, i] {
+      auto s = prefix.fork();
+      s.truncate(100 - static_cast<index>(i) * 20);
+      s.append(tiny::random_ids(10, i));
+      found[i] = logits_of(s);
+    });
+  for (auto& w : workers) w.join();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    medmo::sequence<reading> alone(m);
+    alone.append(std::span(ids).first(100 - i * 20));
+    alone.append(tiny::random_ids(10, i));
+    CHECK(tiny::same_bytes(found[i], alone.logits()));
   }
 }
 

@@ -77,4 +77,92 @@ TEST_CASE("kv_cache: what is forgotten is zero again, what is kept stays") {
   }
 }
 
+/// A cache of one layer in f32, one head of 16, whose keys and values at each position are a number of the caller's.
+struct numbered {
+  medmo::kv_cache cache{{medmo::dtype::f32, 1, 16}, 1};
+
+  void write(index count, float number) {
+    cache.reserve(cache.length() + count);
+    medmo::matrix<float> rows = medmo::matrix<float>::Constant(count, 16, number);
+    medmo::view<float> all(rows.data(), count, 16, Eigen::OuterStride<>(16));
+    medmo::kernels::store_keys_values<float>(cache.layout(), all, all, cache.pages(0), cache.length());
+    cache.advance(count);
+  }
+  float key(index position) const {
+    auto const* page = reinterpret_cast<float const*>(cache.pages(0)[static_cast<std::size_t>(position / 64)]);
+    return page[position % 64 * cache.layout().key_width()];
+  }
+  float value(index position) const {
+    auto const* page = reinterpret_cast<float const*>(cache.pages(0)[static_cast<std::size_t>(position / 64)]);
+    return page[cache.layout().value_offset(0) + position % 64];
+  }
+  bool holds(index begin, index end, float number) const {
+    for (index i = begin; i < end; ++i)
+      if (key(i) != number || value(i) != number) return false;
+    return true;
+  }
+};
+
+TEST_CASE("kv_cache: a fork shares whole pages, and a part of one until somebody writes") {
+  numbered one;
+  one.cache.reserve(200);
+  one.write(100, 1);
+  numbered two{one.cache.fork()};
+  CHECK(two.cache.length() == 100);
+  CHECK(two.cache.capacity() == 128);  // the spare pages stay where they were
+  CHECK(two.cache.pages(0)[0] == one.cache.pages(0)[0]);
+  CHECK(two.cache.pages(0)[1] == one.cache.pages(0)[1]);
+  SUBCASE("the fork writes") {
+    two.write(10, 2);
+    CHECK(two.cache.pages(0)[1] != one.cache.pages(0)[1]);
+    one.write(30, 3);
+  }
+  SUBCASE("the origin writes") {
+    auto const* kept = one.cache.pages(0)[1];
+    one.write(30, 3);
+    two.write(10, 2);
+    CHECK(two.cache.pages(0)[1] == kept);  // alone by then: nothing to copy
+  }
+  CHECK(two.cache.pages(0)[0] == one.cache.pages(0)[0]);
+  CHECK(one.holds(0, 100, 1));
+  CHECK(one.holds(100, 130, 3));
+  CHECK(one.holds(130, 192, 0));
+  CHECK(two.holds(0, 100, 1));
+  CHECK(two.holds(100, 110, 2));
+  CHECK(two.holds(110, 128, 0));
+}
+
+TEST_CASE("kv_cache: cutting what is shared leaves it to the others") {
+  for (index cut : {0, 1, 63, 64, 65, 99, 100, 128, 140}) {
+    CAPTURE(cut);
+    numbered one;
+    one.write(140, 1);
+    numbered two{one.cache.fork()};
+    SUBCASE("while the other lives") {
+      two.cache.truncate(cut);
+      CHECK(one.holds(0, 140, 1));
+      numbered three{two.cache.fork()};  // of a page that is cut and still shared
+      three.write(3, 4);
+      CHECK(three.holds(0, cut, 1));
+      CHECK(three.holds(cut, cut + 3, 4));
+      CHECK(three.holds(cut + 3, three.cache.capacity(), 0));
+    }
+    SUBCASE("and after it has gone") {
+      two.cache.truncate(cut);
+      one = {};
+    }
+    SUBCASE("or went before") {
+      one = {};
+      two.cache.truncate(cut);
+    }
+    two.write(5, 2);
+    CHECK(two.holds(0, cut, 1));
+    CHECK(two.holds(cut, cut + 5, 2));
+    CHECK(two.holds(cut + 5, two.cache.capacity(), 0));
+    two.cache.truncate(cut / 2);
+    two.write(1, 3);
+    CHECK(two.holds(cut / 2 + 1, two.cache.capacity(), 0));
+  }
+}
+
 }  // namespace
