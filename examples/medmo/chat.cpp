@@ -7,12 +7,15 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/session.hpp"
 #include "medmo/load.hpp"
+#include "medmo/vision/overlay.hpp"
+#include "medmo/vision/png.hpp"
 #include "picture.hpp"
 #include "report.hpp"
 #include "sampling.hpp"
@@ -33,22 +36,42 @@ struct chat_arguments {
 };
 
 constexpr char const* usage =
-    "/image FILE   a picture for the next question\n"
-    "/reset        a new conversation\n"
-    "/quit         the end\n"
-    "Everything else is a question. Ctrl-C ends an answer.\n";
+    "/image FILE     a picture for the next question\n"
+    "/overlay FILE   the last picture with the boxes of the last answer, as PNG\n"
+    "/reset          a new conversation\n"
+    "/help           this\n"
+    "/quit           the end; so does Ctrl-D\n"
+    "Everything else is a question. Ctrl-C ends an answer and keeps the conversation.\n";
+constexpr std::size_t terminal_line = 4095;  // bytes; a terminal drops the rest of a line without a word
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupts = 0;
 
-/// While it lives, Ctrl-C ends the answer rather than the program.
+/// While it lives, Ctrl-C is counted; it ends the program only when nobody has taken notice of it twice.
 struct interrupt_guard {
   interrupt_guard() {
-    interrupted = 0;
-    std::signal(SIGINT, [](int) { interrupted = 1; });
+    interrupts = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      interrupts = interrupts + 1;
+      if (interrupts > 2) ::_exit(130);
+    };
+    ::sigaction(SIGINT, &action, &before_);  // no SA_RESTART: reading a line ends too
   }
   interrupt_guard(interrupt_guard const&) = delete;
-  ~interrupt_guard() { std::signal(SIGINT, SIG_DFL); }
+  ~interrupt_guard() { ::sigaction(SIGINT, &before_, nullptr); }
+
+ private:
+  struct sigaction before_ {};
 };
+
+/// What follows a command, without the spaces and quotes that a terminal puts around a file dragged into it.
+std::string file_of(std::string const& line, std::string const& command) {
+  auto begin = line.find_first_not_of(' ', command.size());
+  if (begin == std::string::npos) MEDMO_THROW(medmo::errc::bad_argument, command, "a file", "none");
+  auto end = line.find_last_not_of(' ') + 1;
+  if (end - begin > 2 && line[begin] == line[end - 1] && (line[begin] == '\'' || line[begin] == '"')) ++begin, --end;
+  return line.substr(begin, end - begin);
+}
 
 template <class C>
 class conversation {
@@ -58,11 +81,12 @@ class conversation {
     options_ = {.max_new_tokens = args.max_new_tokens, .sampling = sampling_of(args.sampling, model_.sampling),
                 .system = args.system, .stop = args.sampling.stop, .min_pixels = args.min_pixels, .max_pixels = args.max_pixels};
     options_.on_text = [this](std::string_view piece) {
+      erase_note();
       if (!args_.json) {
         std::fwrite(piece.data(), 1, piece.size(), stdout);
         std::fflush(stdout);
       }
-      return interrupted == 0;
+      return interrupts == 0;
     };
   }
 
@@ -81,9 +105,18 @@ class conversation {
   }
 
  private:
+  /// A line, or false at the end. A person's Ctrl-C throws the line away; a second one on the empty line is the end.
   bool read(std::string& line) {
-    if (person_) std::fputs("> ", stderr);
-    return static_cast<bool>(std::getline(std::cin, line));
+    if (!person_) return static_cast<bool>(std::getline(std::cin, line));
+    std::fputs("> ", stderr);
+    interrupt_guard guard;
+    while (!std::getline(std::cin, line)) {
+      if (interrupts != 1) return false;
+      std::clearerr(stdin);
+      std::cin.clear();
+      std::fputs("\n(Ctrl-C again, Ctrl-D or /quit ends)\n> ", stderr);
+    }
+    return true;
   }
 
   /// One line. An error is told, and the conversation goes on as if the line had not been.
@@ -93,6 +126,7 @@ class conversation {
       else answer(line);
       return true;
     } catch (std::exception const& e) {
+      erase_note();
       std::fprintf(stderr, "medmo: %s\n", e.what());
       if (args_.json) {
         std::puts(nlohmann::json{{"error", e.what()}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
@@ -103,28 +137,39 @@ class conversation {
   }
 
   void obey(std::string const& line) {
+    auto const command = line.substr(0, line.find(' '));
     if (line == "/reset") {
       chat_.reset();
-      waiting_.clear();
-    } else if (line.starts_with("/image ")) {
-      auto const begin = line.find_first_not_of(' ', 7);
-      if (begin == std::string::npos) MEDMO_THROW(medmo::errc::bad_argument, "/image", "a file", "none");
-      auto const end = line.find_last_not_of(' ') + 1;
-      waiting_.push_back(read_picture(line.substr(begin, end - begin), args_.picture));
-      auto const& p = waiting_.back();
-      if (person_)
-        std::fprintf(stderr, "%lld x %lld, for the next question\n", static_cast<long long>(p.width), static_cast<long long>(p.height));
-    } else if (line == "/help") {
+      waiting_.clear(), shown_.clear(), found_.clear();
+      note("a new conversation\n");
+    } else if (line == "/help" || line == "/?") {
       std::fputs(usage, stderr);
+    } else if (command == "/image") {
+      waiting_.push_back(read_picture(file_of(line, command), args_.picture));
+      auto const& p = waiting_.back();
+      note(std::to_string(p.width) + " x " + std::to_string(p.height) + ", for the next question\n");
+    } else if (command == "/overlay") {
+      auto const file = file_of(line, command);
+      if (shown_.empty()) MEDMO_THROW(medmo::errc::bad_argument, command, "a question about a picture before it", "none");
+      medmo::vision::write_png(file, medmo::vision::overlay(shown_.back(), found_));
+      note(std::to_string(found_.size()) + (found_.size() == 1 ? " box\n" : " boxes\n"));
     } else {
-      MEDMO_THROW(medmo::errc::bad_argument, "command", "/image FILE, /reset, /help or /quit", "\"" + line.substr(0, 40) + "\"");
+      MEDMO_THROW(medmo::errc::bad_argument, "command", "/image FILE, /overlay FILE, /reset, /help or /quit",
+                  "\"" + line.substr(0, 40) + "\"");
     }
   }
 
   void answer(std::string const& question) {
+    if (person_ && question.size() >= terminal_line)
+      MEDMO_THROW(medmo::errc::too_large, "line", "fewer than " + std::to_string(terminal_line) + " bytes, as a terminal cuts it there (a pipe does not)",
+                  std::to_string(question.size()));
     interrupt_guard guard;
+    if (person_ && isatty(2)) note("..."), noted_ = true;
     auto const a = chat_.ask(waiting_, question, options_);
+    erase_note();
+    if (!waiting_.empty()) shown_ = std::move(waiting_);
     waiting_.clear();
+    found_ = a.detections;
     if (args_.json) {
       nlohmann::ordered_json out{{"text", a.text}, {"stop_reason", medmo::name_of(a.stopped)}, {"detections", detections_of(a)}};
       std::puts(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
@@ -139,9 +184,20 @@ class conversation {
     std::fflush(stdout);
   }
 
+  void note(std::string const& text) const {
+    if (person_) std::fputs(text.c_str(), stderr);
+  }
+  /// The dots that stand for an answer still to come.
+  void erase_note() {
+    if (std::exchange(noted_, false)) std::fputs("\r\033[K", stderr);
+  }
+
   chat_arguments const& args_;
   bool const person_ = isatty(0) != 0;
+  bool noted_ = false;
   std::vector<medmo::image> waiting_;  // for the next question
+  std::vector<medmo::image> shown_;    // with the last question that had any
+  std::vector<medmo::detection> found_;
   medmo::pretrained<C> model_;
   medmo::session<C> chat_;
   medmo::ask_options options_;
@@ -151,7 +207,7 @@ class conversation {
 
 void add_chat(CLI::App& app) {
   auto args = std::make_shared<chat_arguments>();
-  auto* sub = app.add_subcommand("chat", "A conversation: /image FILE, /reset, /quit; from a pipe, an answer for each line");
+  auto* sub = app.add_subcommand("chat", "A conversation on the terminal (/help there lists its commands); from a pipe, an answer for each line");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
   sub->add_option("--image", args->images, "For the first question; once for each picture")->take_all();
   add_picture_options(*sub, args->picture);
