@@ -1,11 +1,11 @@
 // Boxes, labels and confidences drawn onto a picture. A colour a label, dark edges so that lines show on any ground, tags
-// that stay inside and keep off each other. Sizes follow the picture's. Files are not written here.
+// that stay inside and keep off each other. Sizes follow the picture's. Several pictures, and truth beside predictions:
+// sheet.hpp. Files are not written here.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,9 +14,8 @@
 
 #include "../core/box.hpp"
 #include "../core/error.hpp"
-#include "../core/image.hpp"
 #include "../kernels/resample.hpp"
-#include "font.hpp"
+#include "canvas.hpp"
 
 namespace medmo::inline MEDMO_ABI::vision {
 
@@ -30,108 +29,49 @@ struct overlay_options {
 
 namespace detail {
 
-struct colour {
-  std::uint8_t r, g, b;
-};
-
-/// Bright and far apart, on grey pictures and on stains.
-inline constexpr std::array<colour, 10> label_colours{{{255, 214, 10},
-                                                       {0, 208, 255},
-                                                       {255, 92, 176},
-                                                       {132, 232, 62},
-                                                       {255, 146, 36},
-                                                       {178, 138, 255},
-                                                       {255, 84, 72},
-                                                       {0, 226, 178},
-                                                       {96, 156, 255},
-                                                       {240, 240, 240}}};
-
-/// Half-open: x0 <= x < x1.
-struct rectangle {
-  index x0 = 0, y0 = 0, x1 = 0, y1 = 0;
-  index area() const { return x1 > x0 && y1 > y0 ? (x1 - x0) * (y1 - y0) : 0; }
-  rectangle grown(index by) const { return {x0 - by, y0 - by, x1 + by, y1 + by}; }
-};
-
-inline rectangle overlap(rectangle const& a, rectangle const& b) {
-  return {std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)};
-}
-
-inline void fill(image& to, rectangle area, colour c, int opacity = 255) {
-  area = overlap(area, {0, 0, to.width, to.height});
-  auto mix = [opacity](std::uint8_t old, std::uint8_t now) {
-    return static_cast<std::uint8_t>((old * (255 - opacity) + now * opacity + 127) / 255);
-  };
-  for (index y = area.y0; y < area.y1; ++y)
-    for (index x = area.x0; x < area.x1; ++x) {
-      std::uint8_t* p = to.at(x, y);
-      p[0] = mix(p[0], c.r);
-      p[1] = mix(p[1], c.g);
-      p[2] = mix(p[2], c.b);
-    }
-}
-
-/// The ring between `outer` and `inner`; each pixel once.
-inline void fill_ring(image& to, rectangle const& outer, rectangle const& inner, colour c, int opacity = 255) {
-  if (inner.area() == 0) return fill(to, outer, c, opacity);
-  fill(to, {outer.x0, outer.y0, outer.x1, inner.y0}, c, opacity);
-  fill(to, {outer.x0, inner.y1, outer.x1, outer.y1}, c, opacity);
-  fill(to, {outer.x0, inner.y0, inner.x0, inner.y1}, c, opacity);
-  fill(to, {inner.x1, inner.y0, outer.x1, inner.y1}, c, opacity);
-}
-
-/// One '?' for each character that is not printable ASCII, also if UTF-8 spells it with several bytes.
-inline std::string drawable(std::string_view text, std::size_t most) {
-  std::string out;
-  bool foreign = false;
-  for (char character : text) {
-    auto c = static_cast<unsigned char>(character);
-    bool continues = foreign && c >= 0x80 && c < 0xc0;
-    foreign = c >= 0x80;
-    if (continues) continue;
-    if (out.size() == most) {  // cut, and say so
-      for (std::size_t i = 0; i < std::min<std::size_t>(2, most); ++i) out[most - 1 - i] = '.';
-      break;
-    }
-    out += c >= 32 && c <= 126 ? character : '?';
-  }
-  return out;
-}
-
-inline void draw_text(image& to, std::string_view text, index left, index top, index scale, colour c) {
-  for (char character : text) {
-    for (index y = 0; y < glyph_height; ++y)
-      for (index x = 0; x < glyph_width; ++x)
-        if (glyph_dot(character, x, y)) {
-          index px = left + x * scale, py = top + y * scale;
-          fill(to, {px, py, px + scale, py + scale}, c);
-        }
-    left += glyph_advance * scale;
-  }
-}
-
 struct tag {
   std::string text;
   colour ground{};
   rectangle place;
 };
 
+/// A detection to draw: its colour, and how its line runs.
+struct mark {
+  detection const* what;
+  colour paint;
+  bool dashed = false;
+};
+
+/// Labels in order of appearance, each with its colour.
+class label_palette {
+ public:
+  colour of(std::string_view label) {
+    auto at = std::find(labels_.begin(), labels_.end(), label);
+    auto n = static_cast<std::size_t>(at - labels_.begin());
+    if (at == labels_.end()) labels_.push_back(label);
+    return label_colours[n % label_colours.size()];
+  }
+
+ private:
+  std::vector<std::string_view> labels_;
+};
+
 /// A box on the result: corners in order, inside, at least one pixel. Nothing for corners that are not numbers.
-inline std::optional<rectangle> place_of(box<pixel> const& b, double factor, index width, index height) {
+inline std::optional<rectangle> place_of(box<pixel> const& b, std::array<double, 2> scale, image const& on) {
   if (!std::isfinite(b.x1) || !std::isfinite(b.y1) || !std::isfinite(b.x2) || !std::isfinite(b.y2)) return std::nullopt;
-  auto span = [factor](double a, double z, index size) {
+  auto span = [](double a, double z, double factor, index size) {
     double limit = static_cast<double>(size);
     index low = static_cast<index>(std::lround(std::clamp(std::min(a, z) * factor, 0.0, limit)));
     index high = static_cast<index>(std::lround(std::clamp(std::max(a, z) * factor, 0.0, limit)));
     low = std::min(low, size - 1);
     return std::array<index, 2>{low, std::max(high, low + 1)};
   };
-  auto [x0, x1] = span(b.x1, b.x2, width);
-  auto [y0, y1] = span(b.y1, b.y2, height);
+  auto [x0, x1] = span(b.x1, b.x2, scale[0], on.width);
+  auto [y0, y1] = span(b.y1, b.y2, scale[1], on.height);
   return rectangle{x0, y0, x1, y1};
 }
 
-/// "label 0.87"; no number without a finite confidence.
+/// " 0.87"; nothing without a finite confidence.
 inline std::string confidence_text(std::optional<double> confidence) {
   if (!confidence || !std::isfinite(*confidence)) return {};
   auto hundredths = static_cast<int>(std::lround(std::clamp(*confidence, 0.0, 1.0) * 100.0));
@@ -157,8 +97,9 @@ struct overlay_style {
 inline overlay_style style_of(index width, index height, overlay_options const& o) {
   index side = std::max(width, height);
   overlay_style style;
-  style.scale = std::clamp<index>(o.text_scale > 0 ? o.text_scale : (side + 180) / 360, 1, 256);
-  style.line = std::clamp<index>(o.line_width > 0 ? o.line_width : (side + 200) / 400, 1, 256);
+  style.scale = std::clamp<index>(o.text_scale > 0 ? o.text_scale : (side + 200) / 356, 1, 256);
+  index const line = std::min((side + 300) / 400, (std::min(width, height) + 23) / 24);
+  style.line = std::clamp<index>(o.line_width > 0 ? o.line_width : line, 1, 256);
   style.edge = std::max<index>(1, style.line / 2);
   if (o.text_scale == 0)  // narrow pictures: smaller letters before fewer letters
     while (style.scale > 1 && (style.letters(width) < 12 || style.tag_height() * 3 > height)) --style.scale;
@@ -195,10 +136,98 @@ inline void draw_tag(image& to, tag const& t, overlay_style const& style) {
   index edge = std::max<index>(1, style.scale / 2);
   fill_ring(to, t.place.grown(edge), t.place, {0, 0, 0}, 150);
   fill(to, t.place, t.ground);
-  int light = (t.ground.r * 299 + t.ground.g * 587 + t.ground.b * 114) / 1000;
-  colour ink = light > 110 ? colour{0, 0, 0} : colour{255, 255, 255};
   index top = t.place.y0 + style.padding() / 2 + style.scale;  // small letters and capitals look centred
-  draw_text(to, t.text, t.place.x0 + style.padding(), top, style.scale, ink);
+  draw_text(to, t.text, t.place.x0 + style.padding(), top, style.scale, ink_on(t.ground));
+}
+
+/// A tag for each mark, near its box.
+inline std::vector<tag> tags_of_boxes(image const& on, std::vector<mark> const& marks, std::vector<rectangle> const& boxes,
+                                      overlay_style const& style) {
+  std::vector<tag> tags;
+  std::size_t const most = style.letters(on.width);
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    std::string number = confidence_text(marks[i].what->confidence);
+    if (number.size() + 3 > most) number.clear();
+    auto text = drawable(marks[i].what->label, most - number.size()) + number;
+    if (text.empty()) continue;
+    auto place = best_place(boxes[i].grown(style.line / 2 + style.edge), style.tag_width(text.size()), style.tag_height(),
+                            {0, 0, on.width, on.height}, tags, boxes);
+    tags.push_back({std::move(text), marks[i].paint, place});
+  }
+  return tags;
+}
+
+inline bool collide(std::vector<tag> const& tags) {
+  for (std::size_t i = 0; i < tags.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (overlap(tags[i].place, tags[j].place).area() > 0) return true;
+  return false;
+}
+
+/// A list in the upper left corner: each label of each colour, and how often.
+inline std::vector<tag> tags_of_labels(image const& on, std::vector<mark> const& marks, overlay_style const& style, index most_tags) {
+  struct kind {
+    std::string_view label;
+    colour paint;
+    index count;
+  };
+  std::vector<kind> kinds;
+  for (auto const& m : marks) {
+    auto at = std::find_if(kinds.begin(), kinds.end(), [&](kind const& k) { return k.label == m.what->label && k.paint == m.paint; });
+    if (at == kinds.end()) kinds.push_back({m.what->label, m.paint, 1});
+    else ++at->count;
+  }
+  std::vector<tag> tags;
+  std::size_t const most = style.letters(on.width);
+  index y = style.scale;
+  for (auto const& k : kinds) {
+    if (static_cast<index>(tags.size()) == most_tags || y + style.tag_height() > on.height) break;
+    std::string number = " x " + std::to_string(k.count);
+    if (number.size() + 3 > most) number.clear();
+    auto text = drawable(k.label, most - number.size()) + number;
+    index x = std::min(style.scale, on.width - style.tag_width(text.size()));
+    tags.push_back({text, k.paint, {x, y, x + style.tag_width(text.size()), y + style.tag_height()}});
+    y += style.tag_height() + style.scale;
+  }
+  return tags;
+}
+
+inline void check_drawable(image const& picture, overlay_options const& options) {
+  if (options.least_side > 4096)
+    MEDMO_THROW(errc::bad_argument, "overlay, least_side", "0 .. 4096", std::to_string(options.least_side));
+  constexpr index most = index{1} << 24;
+  bool const sized = picture.width > 0 && picture.height > 0 && picture.width <= most && picture.height <= most;
+  if (!sized || picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
+    MEDMO_THROW(errc::bad_image, "overlay", "a picture of 1 .. 2^24 pixels a side, filled by its pixels",
+                std::to_string(picture.width) + " x " + std::to_string(picture.height) + " and " +
+                    std::to_string(picture.pixels.size()) + " values");
+}
+
+/// Marks of a picture onto `out`, which is that picture resized by `scale` (x, y).
+inline void draw_marks(image& out, std::array<double, 2> scale, std::vector<mark> marks, overlay_style style, index most_tags) {
+  std::vector<rectangle> boxes;
+  std::erase_if(marks, [&](mark const& m) {
+    auto place = place_of(m.what->box_px, scale, out);
+    if (place) boxes.push_back(*place);
+    return !place;
+  });
+  bool const crowded = static_cast<index>(marks.size()) > most_tags;
+  if (crowded) style.line = std::max<index>(1, style.line / 2), style.edge = 1;
+  index const outside = style.line / 2, inside = style.line - outside;  // the line lies on the box's edge
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    auto outer = boxes[i].grown(outside), inner = boxes[i].grown(-inside);
+    fill_ring(out, outer.grown(style.edge), outer, {0, 0, 0}, 150);
+    if (inner.area() > 0) fill_ring(out, inner, inner.grown(-style.edge), {0, 0, 0}, 150);
+    if (marks[i].dashed) fill_dashed_ring(out, outer, inner, marks[i].paint, 4 * style.line);
+    else fill_ring(out, outer, inner, marks[i].paint);
+  }
+  if (most_tags == 0 || style.letters(out.width) == 0 || style.tag_height() > out.height) return;  // no room for a letter
+  auto tags = crowded ? tags_of_labels(out, marks, style, most_tags) : tags_of_boxes(out, marks, boxes, style);
+  while (!crowded && style.scale > 1 && collide(tags)) {
+    --style.scale;
+    tags = tags_of_boxes(out, marks, boxes, style);
+  }
+  for (auto const& t : tags) draw_tag(out, t, style);
 }
 }  // namespace detail
 
@@ -209,75 +238,18 @@ inline void draw_tag(image& to, tag const& t, overlay_style const& style) {
 /// `least_side` asks for it. Any size from 1 x 1. Errors: bad_image if the picture has no size or its pixels do not fill
 /// it; bad_argument for least_side above 4096.
 inline image overlay(image const& picture, std::span<detection const> detections, overlay_options const& options = {}) {
-  if (options.least_side > 4096)
-    MEDMO_THROW(errc::bad_argument, "overlay, least_side", "0 .. 4096", std::to_string(options.least_side));
-  index side = std::max<index>(1, std::max(picture.width, picture.height));
+  detail::check_drawable(picture, options);
+  index side = std::max(picture.width, picture.height);
   index factor = std::max<index>(1, (options.least_side + side - 1) / side);
   image out = kernels::resample_bicubic(picture, picture.width * factor, picture.height * factor);
-  auto style = detail::style_of(out.width, out.height, options);
-
-  struct kind {
-    std::string_view label;
-    detail::colour paint;
-    index count;
-  };
-  std::vector<kind> kinds;  // labels in order of appearance; colours do not depend on which picture is drawn
-  auto kind_of = [&](std::string_view label) -> kind& {
-    for (auto& k : kinds)
-      if (k.label == label) return k;
-    kinds.push_back({label, detail::label_colours[kinds.size() % detail::label_colours.size()], 0});
-    return kinds.back();
-  };
-  struct found {
-    detection const* what;
-    detail::colour paint;
-  };
-  std::vector<found> drawn;
-  std::vector<detail::rectangle> boxes;
+  detail::label_palette palette;  // colours do not depend on which picture is drawn
+  std::vector<detail::mark> marks;
   for (auto const& d : detections) {
-    auto& k = kind_of(d.label);
-    auto place = detail::place_of(d.box_px, static_cast<double>(factor), out.width, out.height);
-    if (!place || (options.picture && d.image != *options.picture)) continue;
-    ++k.count;
-    drawn.push_back({&d, k.paint});
-    boxes.push_back(*place);
+    auto paint = palette.of(d.label);
+    if (!options.picture || d.image == *options.picture) marks.push_back({&d, paint});
   }
-
-  index outside = style.line / 2, inside = style.line - outside;  // the line lies on the box's edge
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    auto outer = boxes[i].grown(outside), inner = boxes[i].grown(-inside);
-    detail::fill_ring(out, outer.grown(style.edge), outer, {0, 0, 0}, 150);
-    if (inner.area() > 0) detail::fill_ring(out, inner, inner.grown(-style.edge), {0, 0, 0}, 150);
-    detail::fill_ring(out, outer, inner, drawn[i].paint);
-  }
-
-  std::vector<detail::tag> tags;
-  std::size_t most_letters = style.letters(out.width);
-  if (most_letters == 0 || style.tag_height() > out.height) return out;  // no room for a single letter
-  if (static_cast<index>(drawn.size()) <= options.most_tags) {
-    for (std::size_t i = 0; i < boxes.size(); ++i) {
-      std::string number = detail::confidence_text(drawn[i].what->confidence);
-      if (number.size() + 3 > most_letters) number.clear();
-      auto text = detail::drawable(drawn[i].what->label, most_letters - number.size()) + number;
-      if (text.empty()) continue;
-      auto place = detail::best_place(boxes[i].grown(outside + style.edge), style.tag_width(text.size()),
-                                      style.tag_height(), {0, 0, out.width, out.height}, tags, boxes);
-      tags.push_back({std::move(text), drawn[i].paint, place});
-    }
-  } else if (options.most_tags > 0) {  // a list in the upper left corner
-    index y = style.scale;
-    for (auto const& k : kinds) {
-      if (k.count == 0) continue;
-      if (static_cast<index>(tags.size()) == options.most_tags || y + style.tag_height() > out.height) break;
-      std::string number = " x " + std::to_string(k.count);
-      if (number.size() + 3 > most_letters) number.clear();
-      auto text = detail::drawable(k.label, most_letters - number.size()) + number;
-      index x = std::min(style.scale, out.width - style.tag_width(text.size()));
-      tags.push_back({text, k.paint, {x, y, x + style.tag_width(text.size()), y + style.tag_height()}});
-      y += style.tag_height() + style.scale;
-    }
-  }
-  for (auto const& t : tags) detail::draw_tag(out, t, style);
+  auto scale = static_cast<double>(factor);
+  detail::draw_marks(out, {scale, scale}, std::move(marks), detail::style_of(out.width, out.height, options), options.most_tags);
   return out;
 }
 
