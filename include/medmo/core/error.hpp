@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cassert>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -34,12 +35,31 @@ enum class errc {
   unsupported,
 };
 
+namespace detail {
+/// Names in messages come from files: cut where they are too long for a log, and without control characters, which a terminal
+/// would obey.
+inline std::string for_message(std::string text) {
+  constexpr std::size_t limit = 1000;
+  if (text.size() > limit) {
+    text.resize(limit - 3);
+    text += "...";
+  }
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+}  // namespace detail
+
 /// `where` names file, offset, tensor, line or argument. what() is one sentence:
 ///   "<where>: expected <expected>, found <found>"
+/// Each of the three is cut at 1000 bytes, and a control character in it becomes '?'.
 class error : public std::exception {
  public:
   error(errc code, std::string where, std::string expected, std::string found)
-      : code_(code), where_(std::move(where)), expected_(std::move(expected)), found_(std::move(found)) {
+      : code_(code),
+        where_(detail::for_message(std::move(where))),
+        expected_(detail::for_message(std::move(expected))),
+        found_(detail::for_message(std::move(found))) {
     message_ = where_ + ": expected " + expected_ + ", found " + found_;
   }
   errc code() const noexcept { return code_; }

@@ -111,11 +111,12 @@ class weight_loader {
 
   /// Rows are the first dimension; the others may be folded (a convolution's kernel is one row of its product).
   void check_shape(std::string const& name, tensor_ref const& t, std::vector<index> const& expected) {
+    bool const convolution = name.ends_with("patch_embed.proj.weight");
+    index const cap = expected.back() + 1;  // [0, 2^62, 2^62] is a shape, too
     std::vector<index> folded;
     for (std::size_t i = 0; i < t.shape.size(); ++i)
       if (i < expected.size()) folded.push_back(t.shape[i]);
-      else if (expected.size() > 1) folded.back() *= t.shape[i];
-    bool convolution = name.ends_with("patch_embed.proj.weight");
+      else if (convolution) folded.back() = std::min(folded.back(), cap) * std::clamp<index>(t.shape[i], 0, cap);
     if (folded != expected || (t.shape.size() != expected.size() && !convolution))
       MEDMO_THROW(errc::wrong_shape, where_ + ": tensor " + name, shape_text(expected), shape_text(t.shape));
   }

@@ -18,6 +18,7 @@ using tiny::seeing;
 std::string const q = "model.language_model.layers.1.self_attn.q_proj.weight";
 std::string const norm = "model.language_model.norm.weight";
 std::string const embed = "model.language_model.embed_tokens.weight";
+std::string const kernel = "model.visual.patch_embed.proj.weight";
 
 template <class C>
 std::vector<float> logits(medmo::model<C> const& m) {
@@ -74,6 +75,8 @@ TEST_CASE("model: what is wrong with a checkpoint is said by name") {
       {"too few dimensions", shape(q, {64 * 48}), errc::wrong_shape, q},
       {"too many dimensions", shape(q, {64, 48, 1}), errc::wrong_shape, q},
       {"a matrix for a vector", shape(norm, {48, 1}), errc::wrong_shape, norm},
+      {"nothing times what overflows", shape(embed, {0, index{1} << 62, index{1} << 62}), errc::wrong_shape, embed},
+      {"a kernel whose size overflows", shape(kernel, {0, index{1} << 62, index{1} << 62, 2}), errc::wrong_shape, kernel},
       {"no dimensions", shape(norm, {}), errc::wrong_shape, norm},
       {"integers", type(q, dtype::i64), errc::wrong_dtype, q},
       {"doubles", type(norm, dtype::f64), errc::wrong_dtype, norm},
