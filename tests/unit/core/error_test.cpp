@@ -27,7 +27,8 @@ TEST_CASE("error: MEDMO_THROW throws it, and it is a std::exception") {
 
 TEST_CASE("error: names out of a file neither flood a log nor speak to a terminal") {
   medmo::error e{medmo::errc::bad_format, std::string(1 << 20, 'n'), "one line", "two\nlines, \x1b[2J\x7f and more\t."};
-  CHECK(e.where() == std::string(997, 'n') + "...");
+  CHECK(e.where().size() == 1000);
+  CHECK(e.where().ends_with("nnn..."));
   CHECK(e.found() == "two?lines, ?[2J? and more?.");
   CHECK(medmo::error{medmo::errc::bad_format, std::string(1000, 'n'), "", ""}.where().size() == 1000);
   CHECK(medmo::error{medmo::errc::bad_text, "\xE2\x82\xAC", "", ""}.where() == "\xE2\x82\xAC");  // letters stay as they are
