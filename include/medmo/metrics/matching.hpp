@@ -6,10 +6,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -28,89 +28,100 @@ namespace detail {
 /// What `assign` works in. Capacity: most columns, a multiple of 8, held inside; or `dynamic`, on the heap.
 template <int Capacity>
 struct assignment_space {
-  Eigen::Array<double, Capacity, 1> row_price, column_price;
-  Eigen::Array<double, Capacity, 1> reach;    // length of the shortest path to each column
-  Eigen::Array<double, Capacity, 1> barrier;  // infinity where a column is closed or only padding, else 0
-  Eigen::Array<double, Capacity, 1> base;     // of each visited row: path length before it, less its price
-  Eigen::Array<index, Capacity, 1> visited, closed, column_of, row_of;
+  struct step {
+    index row = 0, column = 0;    // the row looked from, the column closed
+    double base = 0, length = 0;  // path length before the row, less its price; path length at the column
+    double price = 0;             // of the column
+  };
+  Eigen::Array<double, Capacity, 1> row_price;
+  Eigen::Array<double, Capacity, 1> column_price;  // minus infinity where a column is closed or only padding
+  Eigen::Array<double, Capacity, 1> reach;         // length of the shortest path to each open column
+  Eigen::Array<index, Capacity, 1> column_of, row_of;
+  Eigen::Array<step, Capacity, 1> steps;
 
   explicit assignment_space(index columns) {
     if constexpr (Capacity == dynamic) {
-      for (auto* a : {&row_price, &column_price, &reach, &barrier, &base}) a->resize(padded(columns));
-      for (auto* a : {&visited, &closed, &column_of, &row_of}) a->resize(padded(columns));
+      for (auto* a : {&row_price, &column_price, &reach}) a->resize(padded(columns));
+      for (auto* a : {&column_of, &row_of}) a->resize(padded(columns));
+      steps.resize(padded(columns));
     }
     MEDMO_ASSERT(columns <= row_price.size());
   }
 };
 
+/// Where the first of some numbers stands that is `wanted`; it must be there.
+inline index first_of(double const* values, double wanted) {
+  for (index at = 0;; at += 8) {
+    unsigned found = 0;  // eight at once: where it stands is unpredictable
+    for (unsigned k = 0; k < 8; ++k) found |= static_cast<unsigned>(values[at + k] == wanted) << k;
+    if (found) return at + std::countr_zero(found);
+  }
+}
+
 /// Fills column_of and row_of. cost [rows, stride] with stride a multiple of 8 and rows <= columns <= stride <= capacity; every
-/// number of it, also the padding, finite and below 1e100 in size.
+/// number finite and below 1e100 in size. The padding repeats the last column, so that it is never the first of the least.
 template <int Capacity>
 void assign(double const* cost, index stride, index rows, index columns, assignment_space<Capacity>& s) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  index width = padded(columns);
-  auto row = [&](index i) { return cost + i * stride; };
-  auto open_all = [&] {
-    s.barrier.head(width).setZero();
-    s.barrier.segment(columns, width - columns).setConstant(infinity);
+  index const width = padded(columns);
+  for (index j = 0; j < width; ++j) s.column_price[j] = j < columns ? 0 : -infinity;
+  for (index j = 0; j < columns; ++j) s.row_of[j] = -1;
+
+  /// Shortens the paths to open columns by those through a row; the shortest of all.
+  auto extend = [&](index i, double base) {
+    lanes least = lanes::Constant(infinity);
+    for (index at = 0; at < width; at += 8) {
+      lanes reach = load(&s.reach[at]).min(load(cost + i * stride + at) - load(&s.column_price[at]) + base);
+      store(&s.reach[at], reach);
+      least = least.min(reach);
+    }
+    return least.minCoeff();
   };
-  auto first_at = [&](double const* values, double wanted) {
-    index j = 0;
-    while (values[j] != wanted || s.barrier[j] != 0) ++j;
-    return j;
+  auto forget_paths = [&] {
+    for (index at = 0; at < width; at += 8) store(&s.reach[at], lanes::Constant(infinity));
   };
 
-  s.column_price.head(width).setZero();
-  s.row_of.head(columns).setConstant(-1);
-  s.column_of.head(rows).setConstant(-1);
-  open_all();
   for (index i = 0; i < rows; ++i) {
-    lanes least = load(row(i)) + load(&s.barrier[0]);
-    for (index j = 8; j < width; j += 8) least = least.min(load(row(i) + j) + load(&s.barrier[j]));
+    double const* row = cost + i * stride;
+    lanes least = load(row);
+    for (index at = 8; at < width; at += 8) least = least.min(load(row + at));
     s.row_price[i] = least.minCoeff();
-    index j = first_at(row(i), s.row_price[i]);
-    if (s.row_of[j] >= 0) continue;
-    s.row_of[j] = i;
-    s.column_of[i] = j;
+    index j = first_of(row, s.row_price[i]);
+    s.column_of[i] = s.row_of[j] < 0 ? j : -1;
+    if (s.row_of[j] < 0) s.row_of[j] = i;
   }
 
   for (index start = 0; start < rows; ++start) {
     if (s.column_of[start] >= 0) continue;
-    open_all();
-    s.reach.head(width).setConstant(infinity);
+    forget_paths();
+    index count = 0, i = start;
     double length = 0;
-    index i = start, steps = 0, j = 0;
-    do {  // one column is closed a step, so this ends
-      s.visited[steps] = i;
-      double base = s.base[steps] = length - s.row_price[i];
-      lanes least = lanes::Constant(infinity);
-      for (index at = 0; at < width; at += 8) {
-        lanes barrier = load(&s.barrier[at]);
-        lanes reach = load(&s.reach[at]).min(base + load(row(i) + at) - load(&s.column_price[at]) + barrier);
-        store(&s.reach[at], reach);
-        least = least.min(reach + barrier);
-      }
-      length = least.minCoeff();
-      j = first_at(&s.reach[0], length);
-      s.closed[steps++] = j;
-      s.barrier[j] = infinity;
+    while (i >= 0) {  // one column is closed a step, so this ends
+      double base = length - s.row_price[i];
+      length = extend(i, base);
+      index j = first_of(&s.reach[0], length);
+      s.steps[count++] = {i, j, base, length, s.column_price[j]};
+      s.reach[j] = infinity;
+      s.column_price[j] = -infinity;
       i = s.row_of[j];
-    } while (i >= 0);
+    }
 
     // back along the path: the row that reached a column is the first whose path has exactly that length
-    do {
+    for (index at = count - 1; i != start;) {
+      auto const& end = s.steps[at];
       index k = 0;
-      while (s.base[k] + row(s.visited[k])[j] - s.column_price[j] != s.reach[j]) ++k;
-      i = s.visited[k];
-      s.row_of[j] = i;
-      std::swap(s.column_of[i], j);
-    } while (i != start);
+      while (cost[s.steps[k].row * stride + end.column] - end.price + s.steps[k].base != end.length) ++k;
+      i = s.steps[k].row;
+      s.row_of[end.column] = i;
+      s.column_of[i] = end.column;
+      at = k - 1;  // the step that closed the column this row had
+    }
 
     s.row_price[start] += length;
-    for (index k = 0; k < steps; ++k) {
-      double slack = length - s.reach[s.closed[k]];
-      s.column_price[s.closed[k]] -= slack;
-      if (k + 1 < steps) s.row_price[s.visited[k + 1]] += slack;
+    for (index k = 0; k < count; ++k) {
+      double slack = length - s.steps[k].length;
+      s.column_price[s.steps[k].column] = s.steps[k].price - slack;
+      if (k + 1 < count) s.row_price[s.steps[k + 1].row] += slack;
     }
   }
 }
@@ -132,11 +143,12 @@ inline matching match(Eigen::Ref<matrix<double> const> const& cost) {
   bool tall = cost.rows() > cost.cols();
   index rows = std::min(cost.rows(), cost.cols()), columns = std::max(cost.rows(), cost.cols());
   if (rows == 0) return out;
-  matrix<double> wide = matrix<double>::Zero(rows, detail::padded(columns));
+  matrix<double> wide(rows, detail::padded(columns));
   if (tall)
     wide.leftCols(columns) = cost.transpose();
   else
     wide.leftCols(columns) = cost;
+  for (index j = columns; j < wide.cols(); ++j) wide.col(j) = wide.col(columns - 1);
   detail::assignment_space<dynamic> space(columns);
   detail::assign(wide.data(), wide.cols(), rows, columns, space);
   for (index i = 0; i < rows; ++i) {
