@@ -200,11 +200,16 @@ class sequence {
     if (head_rows > 1)
       memory_->reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_->stored(), thread_count(),
                                        head_rows).peak());
-    next_position_ = next;
+    gather(pictures);
+    struct undo {  // what was appended is forgotten unless all of it went through
+      sequence& owner;
+      index length;
+      ~undo() { if (length >= 0) owner.truncate(length); }
+    } appended{*this, length()};
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     positions_.insert(positions_.end(), positions.begin(), positions.end());
+    next_position_ = next;
 
-    gather(pictures);
     auto total = static_cast<index>(ids.size());
     for (index at = 0; at < total; at += chunk) {
       index n = std::min(chunk, total - at);
@@ -213,6 +218,7 @@ class sequence {
            std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here, stages,
            [&](auto& engine, auto x) { finish(engine, x, at, at + n == total); });
     }
+    appended.length = -1;
   }
 
   index place(std::span<index const> ids, std::span<visual_features const* const> pictures,

@@ -109,7 +109,8 @@ class session {
       MEDMO_THROW(errc::too_large, "conversation",
                   "at most " + std::to_string(C::text.max_positions) + " tokens with the answer",
                   std::to_string(out.prompt_tokens) + " of prompt and " + std::to_string(options.max_new_tokens));
-    out.reused_tokens = prefill(rendered, options);
+    guard.tokens = out.reused_tokens = reusable(rendered);
+    prefill(rendered, out.reused_tokens, options);
     out.time.prefill_ms = since(start);
 
     start = clock::now();
@@ -139,18 +140,22 @@ class session {
     visual_features features;
   };
 
-  /// Takes the turn back unless the whole of it went well.
+  /// Takes the turn back unless the whole of it went well. The cache keeps only what it held before: placeholders are the
+  /// same ids for every picture, and those of the lost turn must never stand for another one.
   struct turn_guard {
     session& owner;
     std::size_t messages, pictures;
+    index tokens;
     bool kept = false;
-    explicit turn_guard(session& s) : owner(s), messages(s.messages_.size()), pictures(s.pictures_.size()) {}
+    explicit turn_guard(session& s)
+        : owner(s), messages(s.messages_.size()), pictures(s.pictures_.size()), tokens(s.sequence_.length()) {}
     turn_guard(turn_guard const&) = delete;
     void keep() { kept = true; }
     ~turn_guard() {
       if (kept) return;
       owner.messages_.resize(messages);
       owner.pictures_.resize(pictures);
+      owner.sequence_.truncate(std::min(tokens, owner.sequence_.length()));
     }
   };
 
@@ -180,8 +185,8 @@ class session {
     return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
   }
 
-  /// Feeds what the cache does not hold yet; gives the number of tokens it did hold.
-  index prefill(text::chat_prompt const& prompt, ask_options const& options) {
+  /// How many tokens of the prompt the cache holds.
+  index reusable(text::chat_prompt const& prompt) const {
     auto known = sequence_.ids();
     std::size_t same = 0;
     while (same < known.size() && same + 1 < prompt.ids.size() && known[same] == prompt.ids[same]) ++same;
@@ -189,14 +194,17 @@ class session {
       auto begin = static_cast<std::size_t>(place.begin), end = begin + static_cast<std::size_t>(place.count);
       if (same > begin && same < end) same = begin;
     }
-    sequence_.truncate(static_cast<index>(same));
+    return static_cast<index>(same);
+  }
+
+  /// Feeds what the cache does not hold: all behind the first `same` tokens.
+  void prefill(text::chat_prompt const& prompt, index same, ask_options const& options) {
+    sequence_.truncate(same);
     std::vector<visual_features const*> features;
     for (auto const& place : prompt.media)
-      if (static_cast<std::size_t>(place.begin) >= same)
-        features.push_back(&pictures_[static_cast<std::size_t>(place.number)].features);
+      if (place.begin >= same) features.push_back(&pictures_[static_cast<std::size_t>(place.number)].features);
     sequence_.reserve(static_cast<index>(prompt.ids.size()) + options.max_new_tokens, options.prefill_chunk);
-    sequence_.append(std::span(prompt.ids).subspan(same), features, options.prefill_chunk);
-    return static_cast<index>(same);
+    sequence_.append(std::span(prompt.ids).subspan(static_cast<std::size_t>(same)), features, options.prefill_chunk);
   }
 
   void generate(answer& out, ask_options const& options, box_evidence& evidence) {

@@ -142,6 +142,24 @@ TEST_CASE("session: an error takes the turn back") {
   CHECK(after.prompt_tokens == expected.prompt_tokens);
 }
 
+TEST_CASE("session: what a lost turn saw is never taken for the next picture") {
+  auto model = make<seeing>();
+  auto lost = picture(64, 64, 1), scan = picture(64, 64, 2);  // of one size: the same prompt, id for id
+  medmo::session chat(model), calm(model);
+  struct application_error {};
+  auto leave = [](std::string_view) -> bool { throw application_error{}; };
+  CHECK_THROWS_AS(chat.ask({lost}, "What?", {.max_new_tokens = 20, .on_text = leave}), application_error);
+  CHECK(chat.tokens().length() == 0);
+  for (auto question : {"What?", "Where?"}) {
+    auto before = chat.tokens().length();
+    CHECK_THROWS_AS(chat.ask({lost}, question, {.max_new_tokens = 20, .on_text = leave}), application_error);
+    CHECK(chat.tokens().length() <= before);
+    auto found = chat.ask({scan}, question, {.max_new_tokens = 8}), expected = calm.ask({scan}, question, {.max_new_tokens = 8});
+    CHECK(found.tokens == expected.tokens);
+    CHECK(found.token_logprobs == expected.token_logprobs);
+  }
+}
+
 TEST_CASE("session: several pictures; none for a model that only reads") {
   auto model = make<seeing>();
   auto a = picture(96, 64, 1), b = picture(64, 64, 2);
