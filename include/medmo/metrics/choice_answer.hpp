@@ -77,7 +77,9 @@ inline std::optional<std::size_t> named_letter(std::string_view text, options o)
   for (std::size_t i = 0; i < text.size(); ++i) {
     auto const index = index_of(text[i], o);
     if (!index || (i > 0 && word(text[i - 1])) || word(at(i + 1))) continue;
-    if (at(i + 1) == '.' && is_letter(at(i + 2))) continue;  // an abbreviation
+    bool const abbreviates =
+        (at(i + 1) == '.' && is_letter(at(i + 2))) || (i > 1 && text[i - 1] == '.' && is_letter(text[i - 2]));
+    if (abbreviates) continue;
     bool const bracketed = i > 0 && text[i - 1] == '(' && at(i + 1) == ')';
     std::string const before = lowercase(text.substr(i < 7 ? 0 : i - 7, i < 7 ? i : 7));
     bool const named = before == "option " || before == "choice ";
