@@ -59,6 +59,17 @@ EDGES = [
     ("yyyy sayyy happy enjoy sky", "yyy say happi enjoyed skies"), ("caf\u00e9s na\u00efvely", "caf\u00e9 na\u00efve"),
 ]
 
+# A word or two for every rule of the stemmer.
+STEMMED = """caresses ponies ties caress cats feed agreed plastered bled motoring sing conflated troubled sized hopping tanned falling
+hissing fizzed failing filing happy sky relational conditional rational valenci hesitanci digitizer conformabli radicalli differentli
+vileli analogousli vietnamization predication operator feudalism decisiveness hopefulness callousness formaliti sensitiviti sensibiliti
+triplicate formative formalize electriciti electrical hopeful goodness revival allowance inference airliner gyroscopic adjustable
+defensible irritant replacement adjustment dependent adoption homologou communism activate angulariti homologous effective bowdlerize
+probate rate cease controll roll radiologically usefulli theologi geologi logi archaeologi dies died spied flies flied ied ies is as
+yes by toy syzygy eed need freed inning innings outings cannings howe proceed exceed succeed skies lying tying ivy oats trees on at
+ion station tion version fulli careful carefulli nationalli allied relies bleed see being ring wing beeing aligned lungs effusions
+opacities pneumothoraces atelectatic consolidation calcified enlargement nodularity haziness abnormalities cardiomegaly""".split()
+
 
 def made_up(count):
     """Report sentences of our own: parts put together at random, the reference a disturbed copy of the answer."""
@@ -157,7 +168,7 @@ def describe(pairs):
     plain = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
     stemmed = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     sets, split_13a, sacre = Rouge(), Tokenizer13a(), list(sacre_scorers())
-    cider, items, vocabulary = CiderScorer(n=4, sigma=6.0), [], set()
+    cider, items, vocabulary = CiderScorer(n=4, sigma=6.0), [], set(STEMMED)
     for i, (answer, reference) in enumerate(pairs):
         other = pairs[i - 1][1] if i % 3 == 0 else None  # a second reference for every third answer
         references = [reference] + ([other] if other is not None else [])

@@ -135,6 +135,7 @@ constexpr expected sentences[] = {
     {"The costophrenic angles are sharp.", "clean+ effusion-"},
     // where a negation ends
     {"No pneumothorax, but a small pleural effusion.", "pneumothorax- effusion+"},
+    {"No pneumothorax but effusion.", "pneumothorax- effusion+"},
     {"No pneumothorax; small left effusion.", "pneumothorax- effusion+"},
     {"No pneumothorax. Small left effusion.", "pneumothorax- effusion+"},
     {"No pneumothorax, small left effusion.", "pneumothorax- effusion+"},
