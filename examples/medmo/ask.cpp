@@ -9,8 +9,7 @@
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/session.hpp"
 #include "medmo/load.hpp"
-#include "medmo/vision/overlay.hpp"
-#include "medmo/vision/png.hpp"
+#include "overlay_file.hpp"
 #include "picture.hpp"
 #include "report.hpp"
 #include "sampling.hpp"
@@ -21,9 +20,10 @@ namespace {
 using medmo::index;
 
 struct ask_arguments {
-  std::string model, prompt, system, overlay;
+  std::string model, prompt, system;
   std::vector<std::string> images;
   picture_arguments picture;
+  overlay_arguments overlay;
   bool json = false;
   sampling_arguments sampling;
   std::optional<index> top_logprobs;
@@ -36,10 +36,9 @@ struct ask_arguments {
 
 template <class C>
 void ask(ask_arguments const& args) {
-  if (!args.overlay.empty() && args.images.empty())
-    MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "a picture to draw on (--image)", "none");
   auto start = std::chrono::steady_clock::now();
   auto pictures = read_pictures(args.images, args.picture);
+  auto const truth = read_truth(args.overlay, pictures);
   auto model = medmo::load<C>(args.model);
   double load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
@@ -64,8 +63,7 @@ void ask(ask_arguments const& args) {
   };
   medmo::session<C> chat(model);
   auto answer = chat.ask(pictures, args.prompt, options);
-  if (!args.overlay.empty())
-    medmo::vision::write_png(args.overlay, medmo::vision::overlay(pictures.back(), answer.detections));
+  write_overlay(args.overlay, pictures, answer.detections, truth);
   if (args.json) {
     auto out = report(answer, load_ms);
     if (args.top_logprobs) out["token_logprobs"] = answer.token_logprobs, out["alternatives"] = alternatives(answer, model.tokenizer);
@@ -103,7 +101,7 @@ void add_ask(CLI::App& app) {
   sub->add_option("--box-labels", args->box_labels, "With --boxes-only: the labels there are, a,b,c")->delimiter(',')->needs(only);
   sub->add_option("--max-boxes", args->max_boxes, "Most boxes of a constrained answer")->check(CLI::Range(0, 1000))->capture_default_str();
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
-  sub->add_option("--overlay", args->overlay, "Write the last picture with its boxes as PNG");
+  add_overlay_options(*sub, args->overlay);
   sub->add_option("--top-logprobs", args->top_logprobs, "In the JSON: the log-probability of each token and of the N most probable ones")
       ->check(CLI::Range(0, 1000));
   sub->add_flag("--json", args->json, "One JSON object on stdout");
