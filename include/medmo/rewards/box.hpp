@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,9 +45,9 @@ struct box_reward_options {
   double false_alarm = 0;      ///< R for G = 0 < P
   double nothing_found = 0;    ///< R for P = 0 < G; (10) to (12) give 0 as well
   double unparsable = 0;       ///< R, before all of these, if something was written as a box and nothing of it is one
-  /// W and H of (7) for boxes in thousandths: 1000 x 1000, the grid they are written on. Given the picture's size, L1 is that of
+  /// W and H of (7) for boxes in thousandths. 1000 x 1000 is the grid they are written on; given the picture's size, L1 is that of
   /// its pixels. GIoU is the same in both.
-  std::optional<picture_size> picture{};
+  picture_size picture{};
 };
 
 /// The reward and what it is made of.
@@ -67,13 +66,20 @@ using metrics::detail::padded;
 /// Up to so many boxes on either side, nothing is allocated.
 inline constexpr int on_stack = 32;
 
-/// The weights of |dx| and |dy| in (7).
+/// What boxes in thousandths are written on.
+inline constexpr picture_size grid{1000, 1000};
+
+/// The weights of |dx| and |dy| in (7), for boxes whose unit divides the picture into `units`.
 struct l1_scale {
   double x, y;
-  l1_scale(picture_size unit, picture_size picture) {
-    double diagonal = 2 * std::sqrt(picture.width * picture.width + picture.height * picture.height);
-    x = picture.width / unit.width / diagonal;
-    y = picture.height / unit.height / diagonal;
+  l1_scale(picture_size units, picture_size picture) {
+    auto [w, h] = picture;
+    if (!(w >= 1 && w <= 1e9 && h >= 1 && h <= 1e9))
+      MEDMO_THROW(errc::bad_argument, "picture", "a width and height of 1..1e9",
+                  std::to_string(w) + " x " + std::to_string(h));
+    double diagonal = 2 * std::sqrt(w * w + h * h);
+    x = w / units.width / diagonal;
+    y = h / units.height / diagonal;
   }
 };
 
@@ -194,13 +200,6 @@ inline void check(box_reward_options const& o) {
   if (!in_range(o.false_positive_weight)) refuse("false_positive_weight", o.false_positive_weight);
 }
 
-inline picture_size checked(picture_size p) {
-  if (!(p.width >= 1 && p.width <= 1e9 && p.height >= 1 && p.height <= 1e9))
-    MEDMO_THROW(errc::bad_argument, "picture", "a width and height of 1..1e9",
-                std::to_string(p.width) + " x " + std::to_string(p.height));
-  return p;
-}
-
 template <class Unit>
 box_score score_any(std::span<box<Unit> const> predicted, std::span<box<Unit> const> truth, index unusable_before,
                     l1_scale scale, box_reward_options const& o) {
@@ -216,14 +215,13 @@ box_score score_any(std::span<box<Unit> const> predicted, std::span<box<Unit> co
 /// a picture without size.  Oracle: tests/data/rewards/completions.jsonl.
 inline box_score box_reward(std::span<box<norm1000> const> predicted, std::span<box<norm1000> const> truth,
                             box_reward_options const& options = {}) {
-  picture_size grid{1000, 1000};
-  return detail::score_any(predicted, truth, 0, {grid, detail::checked(options.picture.value_or(grid))}, options);
+  return detail::score_any(predicted, truth, 0, {detail::grid, options.picture}, options);
 }
 
 /// The reward of boxes in pixels of a picture of that size, which is W and H of (7); options.picture is not looked at.
 inline box_score box_reward(std::span<box<pixel> const> predicted, std::span<box<pixel> const> truth,
                             picture_size picture, box_reward_options const& options = {}) {
-  return detail::score_any(predicted, truth, 0, {detail::checked(picture), picture}, options);
+  return detail::score_any(predicted, truth, 0, {picture, picture}, options);
 }
 
 /// The reward of the boxes in an answer, whatever their labels, as text/grounding.hpp reads them (the first 1000).
@@ -237,9 +235,7 @@ inline box_score box_reward(std::string_view completion, std::span<box<norm1000>
   index unusable = 0;
   for (auto const& d : parsed.dropped)  // a missing end tag is no box, but without any box it is all there is
     unusable += d.reason != text::drop_reason::unclosed || predicted.empty() ? 1 : 0;
-  picture_size grid{1000, 1000};
-  return detail::score_any<norm1000>(predicted, truth, unusable,
-                                     {grid, detail::checked(options.picture.value_or(grid))}, options);
+  return detail::score_any<norm1000>(predicted, truth, unusable, {detail::grid, options.picture}, options);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::rewards
