@@ -19,4 +19,19 @@ using view = Eigen::Map<matrix<T> const, Eigen::Unaligned, Eigen::OuterStride<>>
 template <class T>
 using mutable_view = Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
+/// Rows that lie end to end.
+template <class T>
+view<T> view_of(T const* data, index rows, index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+template <class T>
+mutable_view<T> mutable_view_of(T* data, index rows, index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+/// The same elements, read only.
+template <class T>
+view<T> read_only(mutable_view<T> const& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+
 }  // namespace medmo::inline MEDMO_ABI

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -163,7 +164,7 @@ struct attention_block {
   }
 
   void run(view<float> const& q, index head, index first, index total, std::span<std::byte* const> pages,
-           mutable_view<float>& out) {
+           mutable_view<float>& out, float* log_sums) {
     load_queries(q, head, first, total);
     f32x16 highest(-std::numeric_limits<float>::infinity()), denominator(0.0f), scale(shape.scale);
     index group = shape.heads / layout.heads;
@@ -206,6 +207,14 @@ struct attention_block {
       float* to = out.data() + j / group * out.outerStride() + (head * group + j % group) * layout.head_dim;
       for (index i = 0; i < layout.head_dim; ++i) to[i] = sums[i * 16 + lane];
     }
+    if (!log_sums) return;
+    alignas(64) float most[16], total_of[16];
+    highest.store(most);
+    denominator.store(total_of);
+    for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
+      index j = first + lane;
+      log_sums[j / group * shape.heads + head * group + j % group] = most[lane] + std::log(total_of[lane]);
+    }
   }
 
   void put_pair(f32x16 const& p0, f32x16 const& p1, index j) {
@@ -224,6 +233,7 @@ struct attention_part {
   attention_shape shape;              ///< the same heads for all parts
   std::span<std::byte* const> pages;  ///< keys and values (store_keys_values), zero where unused
   index row = 0, rows = 0;
+  float* log_sums = nullptr;          ///< [rows, heads] or none: ln sum_j exp(score_j) of each query, for the backward pass
 };
 
 /// out = softmax(scale q k^T + mask) v, per head and part.
@@ -253,7 +263,7 @@ void attention(kv_layout const& layout, std::span<attention_part const> parts, v
                                  Eigen::OuterStride<>(out.outerStride()));
         for (index i = std::max<index>(0, begin - before); i < std::min(end - before, of_part); ++i) {
           detail::attention_block<T> block(layout, p.shape);
-          block.run(queries, i / n, (n - 1 - i % n) * 16, p.rows * group(p), p.pages, sums);
+          block.run(queries, i / n, (n - 1 - i % n) * 16, p.rows * group(p), p.pages, sums, p.log_sums);
         }
         before += of_part;
       }

@@ -41,6 +41,11 @@ class counter {
   };
   constexpr memory_scope scope() { return memory_scope(*this); }
 
+  template <class W, index D, class F>
+  constexpr rows<D> block(W const& w, rows<D> x, F&& f) {
+    return f(w, x);
+  }
+
   template <index D>
   constexpr rows<D> reserve_rows(index size) {
     take(size * D * static_cast<index>(sizeof(float)));

@@ -91,7 +91,9 @@ constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, 
   e.stage("text.embed", x);
   auto angles = text_rotation<C>(e, chunk.positions, chunk.size());
   for (std::size_t i = 0; i < w.layers.size(); ++i) {
-    x = decoder_layer<C>(e, w.layers[i], x, angles, static_cast<index>(i));
+    x = e.block(w.layers[i], x, [&e, angles, i](auto const& layer, auto in) {
+      return decoder_layer<C>(e, layer, in, angles, static_cast<index>(i));
+    });
     if (i < visual.deepstack.size()) x = e.add_rows(x, visual.deepstack[i], chunk.visual);
     e.stage("text.layer", static_cast<index>(i), x);
   }

@@ -6,6 +6,8 @@
 // work in place: the result takes the place of the argument, which must not be used again.
 //
 //   scope()                        temporaries made while it lives end with it
+//   block(w, x, f)                 f(w, x), a part whose inner values an engine may drop and make again   x consumed
+//                                  f holds what it needs by value (but for the engine) and may be called later
 //   rows<D>                        [T, D] f32 with T at run time
 //   embed<D>(table, ids)           rows of a stored table
 //   constant<D>(T, f)              rows filled by f(t, row)

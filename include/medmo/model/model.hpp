@@ -200,6 +200,14 @@ class model {
     return m;
   }
 
+  /// A model over tensors that somebody else owns and may change between passes; they outlive it.
+  static model over(model_weights<C> const& weights, dtype compute) {
+    model m;
+    m.parts_->weights = weights;
+    m.compute_ = compute;
+    return m;
+  }
+
   model_weights<C> const& weights() const { return parts_->weights; }
   /// What counting and planning must allow for: a quantised type if any matrix has one, else bf16 if any has, else f32.
   dtype stored() const { return stored_; }

@@ -48,6 +48,11 @@ class runner {
   };
   memory_scope scope() { return memory_scope(memory_); }
 
+  template <class W, index D, class F>
+  rows<D> block(W const& w, rows<D> x, F&& f) {
+    return f(w, x);
+  }
+
   template <index D>
   rows<D> reserve_rows(index size) {
     return {memory_.take<float>(size * D), size, D};
@@ -242,7 +247,7 @@ class runner {
   /// The type that attention inside a picture stores its keys and values in.
   void set_compute(dtype type) { compute_ = type; }
 
- private:
+ protected:
   static float scale_of(index head_dim) { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
 
   void multiply(view<float> const& x, std::span<kernels::product const> products) {

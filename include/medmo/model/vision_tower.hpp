@@ -98,7 +98,7 @@ constexpr auto see(E& e, vision_weights<C> const& w, typename E::template rows<C
   });
   auto angles = vision_rotation<C>(e, grid);
   for (std::size_t j = 0; j < w.blocks.size(); ++j) {
-    z = vision_block<C>(e, w.blocks[j], z, angles, grid);
+    z = e.block(w.blocks[j], z, [&e, angles, grid](auto const& block, auto in) { return vision_block<C>(e, block, in, angles, grid); });
     e.stage("vision.block", static_cast<index>(j), z);
     if (index level = c.deepstack.find(static_cast<index>(j)); level >= 0) {
       [[maybe_unused]] auto tap = e.scope();

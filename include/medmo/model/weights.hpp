@@ -109,26 +109,26 @@ struct model_weights {
 };
 
 namespace detail {
-template <index O, index I, class F>
-void visit(std::string const& name, weight<O, I>& w, F& f) {
+template <class Name, index O, index I, class F>
+void visit(Name const& name, weight<O, I>& w, F& f) {
   if constexpr (O > 0) f(name, w);
 }
-template <index N, class F>
-void visit(std::string const& name, vector_weight<N>& w, F& f) {
+template <class Name, index N, class F>
+void visit(Name const& name, vector_weight<N>& w, F& f) {
   if constexpr (N > 0) f(name, w);
 }
-template <index O, index I, with_bias B, class F>
-void visit(std::string const& name, linear_weights<O, I, B>& w, F& f) {
+template <class Name, index O, index I, with_bias B, class F>
+void visit(Name const& name, linear_weights<O, I, B>& w, F& f) {
   visit(name + ".weight", w.weight, f);
   visit(name + ".bias", w.bias, f);
 }
-template <index D, class F>
-void visit(std::string const& name, layer_norm_weights<D>& w, F& f) {
+template <class Name, index D, class F>
+void visit(Name const& name, layer_norm_weights<D>& w, F& f) {
   visit(name + ".weight", w.weight, f);
   visit(name + ".bias", w.bias, f);
 }
-template <class C, class F>
-void visit(std::string const& name, decoder_layer_weights<C>& w, F& f) {
+template <class Name, class C, class F>
+void visit(Name const& name, decoder_layer_weights<C>& w, F& f) {
   visit(name + ".input_layernorm.weight", w.input_layernorm, f);
   visit(name + ".self_attn.q_proj", w.q_proj, f);
   visit(name + ".self_attn.k_proj", w.k_proj, f);
@@ -141,8 +141,8 @@ void visit(std::string const& name, decoder_layer_weights<C>& w, F& f) {
   visit(name + ".mlp.up_proj", w.up_proj, f);
   visit(name + ".mlp.down_proj", w.down_proj, f);
 }
-template <class C, class F>
-void visit(std::string const& name, vision_block_weights<C>& w, F& f) {
+template <class Name, class C, class F>
+void visit(Name const& name, vision_block_weights<C>& w, F& f) {
   visit(name + ".norm1", w.norm1, f);
   visit(name + ".norm2", w.norm2, f);
   visit(name + ".attn.qkv", w.qkv, f);
@@ -150,13 +150,26 @@ void visit(std::string const& name, vision_block_weights<C>& w, F& f) {
   visit(name + ".mlp.linear_fc1", w.linear_fc1, f);
   visit(name + ".mlp.linear_fc2", w.linear_fc2, f);
 }
-template <class C, index N, class F>
-void visit(std::string const& name, merger_weights<C, N>& w, F& f) {
+template <class Name, class C, index N, class F>
+void visit(Name const& name, merger_weights<C, N>& w, F& f) {
   visit(name + ".norm", w.norm, f);
   visit(name + ".linear_fc1", w.linear_fc1, f);
   visit(name + ".linear_fc2", w.linear_fc2, f);
 }
 }  // namespace detail
+
+namespace detail {
+struct no_name {
+  friend constexpr no_name operator+(no_name, char const*) { return {}; }
+};
+}  // namespace detail
+
+/// f(tensor const&) for every tensor of one part, a layer or a block say; makes no names and allocates nothing.
+template <class Part, class F>
+void for_each_tensor_of(Part const& part, F&& f) {
+  auto each = [&](detail::no_name, auto const& tensor) { f(tensor); };
+  detail::visit(detail::no_name{}, const_cast<Part&>(part), each);  // visit is for those who change tensors, too
+}
 
 /// f(name, tensor&) for every tensor the configuration has, in a fixed order; tensor is a weight or a vector_weight.
 /// Names are those of Qwen3-VL checkpoints saved by transformers 4.57 and later (text-only: model.*, as Qwen3 and llama).

@@ -1,0 +1,68 @@
+// AdamW: Adam with bias correction and decoupled weight decay, and the norm that clips the gradients before it.
+// Source: arXiv 1711.05101, algorithm 2; torch.optim.AdamW and clip_grad_norm_, torch 2.8.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "../core/parallel.hpp"
+#include "../kernels/simd.hpp"
+
+namespace medmo::inline MEDMO_ABI::train {
+
+struct adamw_options {
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 0;
+};
+
+/// Euclidean norm of all numbers: squares summed in f64, 65536 at a time, the parts in order. `parts` is scratch that keeps
+/// its size. NaN or infinite if a number is.
+inline double norm_of(std::span<float const> x, std::vector<double>& parts) {
+  constexpr index grain = index{1} << 16;
+  auto const n = static_cast<index>(x.size());
+  parts.resize(static_cast<std::size_t>((n + grain - 1) / grain));
+  parallel_ranges(n, grain, [&](index begin, index end) {
+    double lanes[8] = {};
+    index i = begin;
+    for (; i + 8 <= end; i += 8)
+      for (index l = 0; l < 8; ++l) lanes[l] += static_cast<double>(x[static_cast<std::size_t>(i + l)]) * static_cast<double>(x[static_cast<std::size_t>(i + l)]);
+    for (; i < end; ++i) lanes[0] += static_cast<double>(x[static_cast<std::size_t>(i)]) * static_cast<double>(x[static_cast<std::size_t>(i)]);
+    double total = 0;
+    for (double l : lanes) total += l;
+    parts[static_cast<std::size_t>(begin / grain)] = total;
+  });
+  double total = 0;
+  for (double p : parts) total += p;
+  return std::sqrt(total);
+}
+
+/// What all gradients are multiplied by so that their norm is at most `limit`: min(1, limit / (norm + 1e-6)).
+inline double clip_factor(double norm, double limit) { return std::min(1.0, limit / (norm + 1e-6)); }
+
+/// One tensor's share of step `step` (from 1), with g = gradient * clip:
+///   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,
+///   x = x (1 - rate decay) - rate / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + epsilon)
+/// In f32. All spans have one size. Parallel over pieces.
+inline void adamw_step(std::span<float> value, std::span<float const> gradient, std::span<float> first,
+                       std::span<float> second, adamw_options const& o, double rate, double decay, double clip, index step) {
+  double const t = static_cast<double>(step);
+  auto const b1 = static_cast<float>(o.beta1), b2 = static_cast<float>(o.beta2);
+  auto const r1 = static_cast<float>(1 - o.beta1), r2 = static_cast<float>(1 - o.beta2);
+  auto const scale = static_cast<float>(clip), keep = static_cast<float>(1 - rate * decay);
+  auto const move = static_cast<float>(rate / (1 - std::pow(o.beta1, t)));
+  auto const root = static_cast<float>(std::sqrt(1 - std::pow(o.beta2, t))), epsilon = static_cast<float>(o.epsilon);
+  parallel_ranges(static_cast<index>(value.size()), index{1} << 16, [&](index begin, index end) {
+    float *x = value.data(), *m = first.data(), *v = second.data();
+    float const* d = gradient.data();
+    for (index i = begin; i < end; ++i) {
+      float const g = d[i] * scale;
+      m[i] = b1 * m[i] + r1 * g;
+      v[i] = b2 * v[i] + r2 * (g * g);
+      x[i] = x[i] * keep - move * (m[i] / (std::sqrt(v[i]) / root + epsilon));
+    }
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
