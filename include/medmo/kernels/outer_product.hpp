@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "../core/error.hpp"
 #include "../core/parallel.hpp"
 #include "simd.hpp"
 
