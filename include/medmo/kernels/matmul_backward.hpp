@@ -42,7 +42,7 @@ struct vjp_scratch {
   float* lines = nullptr;
   std::byte* product = nullptr;
   constexpr void cut(scratch_cutter& s, dtype type, index t, index k, index outputs, index threads) {
-    if (type == dtype::f32) {
+    if (compute_type(type) == dtype::f32) {
       packed = s.take<float>(std::max(outer_product_scratch(t, outputs), outer_product_scratch(outputs, t)));
       return;
     }
@@ -57,7 +57,8 @@ struct vjp_scratch {
 };
 }  // namespace detail
 
-/// Bytes of scratch for matmul_vjp of x [t, k] and weights of `type` with at most `outputs` rows, on `threads` threads.
+/// Bytes of scratch for matmul_vjp of x [t, k] and weights of `type` with at most `outputs` rows, on `threads` threads; of
+/// several types: the most that one of them needs.
 constexpr index matmul_vjp_scratch(dtype type, index t, index k, index outputs, index threads) {
   detail::scratch_cutter s;
   detail::vjp_scratch{}.cut(s, type, t, k, outputs, threads);
@@ -80,9 +81,19 @@ inline void column_sums(view<float> const& d_y, float* d_b) {
 inline void matmul_vjp(view<float> const& x, std::span<product_vjp const> products, mutable_view<float> d_x, store how,
                        std::byte* scratch) {
   index const t = x.rows(), k = x.cols();
-  dtype const type = products.front().w.type;
+  dtype const type = compute_type(products.front().w.type);
   index most = 0;
-  for (auto const& p : products) most = std::max(most, p.w.rows);
+  for (auto const& p : products) {
+    MEDMO_ASSERT(p.w.cols == k);
+    most = std::max(most, p.w.rows);
+    if (compute_type(p.w.type) == type) continue;
+    for (auto const& each : products) {  // a rare mix: each alone
+      if (!each.d_y.data()) continue;
+      matmul_vjp(x, {&each, 1}, d_x, how, scratch);
+      how = store::accumulate;
+    }
+    return;
+  }
   detail::scratch_cutter cutter{scratch};
   detail::vjp_scratch s;
   s.cut(cutter, type, t, k, most, thread_count());

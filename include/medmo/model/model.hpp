@@ -193,18 +193,15 @@ class model {
     model m;
     detail::weight_loader<C, Source>(*source, std::move(where)).load(m.parts_->weights, m.parts_->owned);
     m.parts_->source = std::move(source);
-    for_each_tensor(m.parts_->weights, [&](std::string const&, auto& t) {
-      if constexpr (requires { t.stored; })
-        if (t.stored.type != dtype::f32 && !is_quantized(m.stored_)) m.stored_ = t.stored.type;
-    });
+    m.note_types();
     return m;
   }
 
   /// A model over tensors that somebody else owns and may change between passes; they outlive it.
-  static model over(model_weights<C> const& weights, dtype compute) {
+  static model over(model_weights<C> const& weights) {
     model m;
     m.parts_->weights = weights;
-    m.compute_ = compute;
+    m.note_types();
     return m;
   }
 
@@ -221,6 +218,13 @@ class model {
     std::shared_ptr<void const> source;
   };
   model() : parts_(std::make_unique<parts>()) {}
+
+  void note_types() {
+    for_each_tensor(parts_->weights, [&](std::string const&, auto& t) {
+      if constexpr (requires { t.stored; })
+        if (t.stored.type != dtype::f32 && !is_quantized(stored_)) stored_ = t.stored.type;
+    });
+  }
 
   std::unique_ptr<parts> parts_;
   dtype stored_ = dtype::f32;

@@ -47,21 +47,21 @@ struct trained_parts {
 struct parameter {
   std::string name;
   model_part part = model_part::decoder;
-  bool is_matrix = false;
+  bool is_matrix = false, is_narrow = false;  ///< narrow: the products read bf16
   index rows = 0, cols = 0, size = 0;
   index offset = 0;          ///< in each block
   float* value = nullptr;    ///< what the optimiser moves
-  bf16* rounded = nullptr;   ///< what the products read, of a bf16 matrix: value, rounded
+  bf16* rounded = nullptr;   ///< value rounded, of a narrow one
   float *gradient = nullptr, *first = nullptr, *second = nullptr;
 };
 
 template <model_configuration C>
 class parameters {
  public:
-  /// Copies the tensors of the parts of `base`, which must outlive this. Matrices compute in base.compute(), f32 or bf16;
-  /// bf16 ones are held as f32 too. Errors: too_large.
+  /// Copies the tensors of the parts of `base`, which must outlive this. f32 matrices stay f32; all others compute as bf16
+  /// and are held as f32 too. Errors: too_large (no memory).
   parameters(model<C> const& base, trained_parts parts)
-      : model_(model<C>::over(take_over(base.weights(), base.compute(), parts), base.compute())) {}
+      : model_(model<C>::over(take_over(base.weights(), parts))) {}
   parameters(parameters const&) = delete;
 
   /// The model as it is now: every pass through it sees the last step.
@@ -90,19 +90,18 @@ class parameters {
   std::span<float> block(std::size_t i) { return {blocks_[i], static_cast<std::size_t>(size_)}; }
 
   /// `w` with the trained tensors replaced by copies in our blocks.
-  model_weights<C> take_over(model_weights<C> w, dtype compute, trained_parts parts) {
-    bool const narrow = compute != dtype::f32;
+  model_weights<C> take_over(model_weights<C> w, trained_parts parts) {
     index narrow_size = 0;
     for_each_tensor(w, [&](std::string const& name, auto& t) {
       if (!parts.has(part_of(name))) return;
       parameter p{.name = name, .part = part_of(name), .offset = size_};
       if constexpr (requires { t.stored; })
-        p.is_matrix = true, p.rows = t.rows, p.cols = t.cols;
+        p.is_matrix = true, p.rows = t.rows, p.cols = t.cols, p.is_narrow = t.stored.type != dtype::f32;
       else
         p.rows = 1, p.cols = t.size;
       p.size = p.rows * p.cols;
       size_ += padded(p.size);
-      if (p.is_matrix && narrow) narrow_size += padded(p.size);
+      if (p.is_narrow) narrow_size += padded(p.size);
       all_.push_back(std::move(p));
     });
     auto bytes = [](index count, std::size_t size) { return arena::padded(static_cast<std::size_t>(count) * size); };
@@ -120,7 +119,7 @@ class parameters {
       p.gradient = blocks_[1] + p.offset;
       p.first = blocks_[2] + p.offset;
       p.second = blocks_[3] + p.offset;
-      if (p.is_matrix && narrow) p.rounded = std::exchange(next, next + padded(p.size));
+      if (p.is_narrow) p.rounded = std::exchange(next, next + padded(p.size));
       replace(t, p);
       round(p);
     });

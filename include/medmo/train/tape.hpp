@@ -446,8 +446,9 @@ class tape : public runner {
           w.weight.stored, reached(y) ? y.back() : read_only(nothing(y)), trained(w.weight), trained(w.bias)}...};
       memory_scope inner(&memory_);
       auto [d_x, how] = open(x);
-      auto* scratch = memory_.take<std::byte>(kernels::matmul_vjp_scratch(products[0].w.type, x.size, In,
-                                                                          std::max({W::out...}), thread_count()));
+      index const scratch_size = std::max({kernels::matmul_vjp_scratch(w.weight.stored.type, x.size, In,
+                                                                       std::max({W::out...}), thread_count())...});
+      auto* scratch = memory_.take<std::byte>(scratch_size);
       kernels::matmul_vjp(x, products, d_x, how, scratch);
     }, out);
   }
