@@ -520,6 +520,12 @@ class Examples(unittest.TestCase):
         self.compare("02_boxes", DATA / "nuclei_fluorescence.png", DATA / "nuclei_fluorescence.txt", out)
         self.assertEqual(struct.unpack(">II", out.read_bytes()[16:24]), (512, 512))
 
+    def test_03_giou(self):
+        self.compare("03_giou")
+
+    def test_04_box_reward(self):
+        self.compare("04_box_reward")
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

@@ -1,0 +1,22 @@
+# Preprocesses every header of metrics/ and rewards/ and reads the list of all files that came with them, the system's too:
+# no model, no kernel, no file format, no SIMD library, no JSON.
+#   cmake -DCOMPILER=... -DFLAGS=<response file> -DINCLUDE=<folder of medmo/> -DSCRATCH=... -P stands_alone.cmake
+cmake_minimum_required(VERSION 3.25)
+file(GLOB headers "${INCLUDE}/medmo/metrics/*.hpp" "${INCLUDE}/medmo/rewards/*.hpp")
+list(LENGTH headers count)
+set(unit "${SCRATCH}/stands_alone.cpp")
+list(TRANSFORM headers REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE lines)
+string(CONCAT text ${lines})
+file(WRITE "${unit}" "${text}")
+execute_process(COMMAND "${COMPILER}" "@${FLAGS}" -M "${unit}" RESULT_VARIABLE status OUTPUT_VARIABLE files ERROR_VARIABLE errors)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${errors}")
+endif()
+string(REGEX REPLACE "[ \\\n]+" ";" files "${files}")
+set(bad ${files})
+list(FILTER bad INCLUDE REGEX "/medmo/([a-z_]+/\\.\\./)*(kernels|model|vision|generate|io|train|evaluate)/|/xsimd/|/nlohmann/|/stb|omp\\.h$")
+list(LENGTH files total)
+if(count LESS 2 OR NOT files MATCHES "medmo/rewards/box.hpp" OR bad)
+  message(FATAL_ERROR "${count} headers stand on ${total} files, and these are not theirs: ${bad}")
+endif()
+message(STATUS "${count} headers stand on ${total} files")
