@@ -43,7 +43,8 @@ struct config_comparison {
   void note(std::string const& field, std::string expected, std::string found) {
     if (difference) return;
     if (file.defaulted.contains(field)) found += " (the default where the file has none)";
-    difference = config_difference{field, std::move(expected), std::move(found)};
+    auto name = file.spelled.find(field);
+    difference = config_difference{name == file.spelled.end() ? field : name->second, std::move(expected), std::move(found)};
   }
   template <class T>
   void same(std::string const& field, T expected, T found) {

@@ -34,6 +34,7 @@ class sampler {
         forbidden_(std::move(forbidden)),
         processors_(options_, vocab),
         draws_(options_.seed, stream_of("sampler")) {
+    std::erase_if(forbidden_, [](index id) { return id < 0; });  // tokens that this vocabulary does not have
     options_.temperature = std::max(options_.temperature, 1e-30f);  // below, quotients would be infinite
     if (!options_.greedy) candidates_.reserve(static_cast<std::size_t>(vocab));
     if (options_.log_probabilities)

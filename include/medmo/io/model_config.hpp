@@ -8,6 +8,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,6 +52,7 @@ struct model_config_file {
   bool tie_word_embeddings = false;
   std::optional<index> image_token_id, video_token_id, vision_start_token_id, vision_end_token_id;  ///< qwen3_vl only
   std::set<std::string> defaulted;           ///< paths of fields that the file lacks and transformers' default filled
+  std::map<std::string, std::string> spelled{};  ///< fields that the file spells otherwise (gguf_config.hpp), for messages
 };
 
 namespace detail {

@@ -75,7 +75,7 @@ struct vision_config {
   }
 };
 
-/// Ids of the tokens that steer the model. Defaults: Qwen's vocabulary.
+/// Ids of the tokens that steer the model; -1: there is no such token. Defaults: Qwen's vocabulary.
 struct token_config {
   index endoftext = 151643, im_start = 151644, im_end = 151645;
   index vision_start = 151652, vision_end = 151653, vision_pad = 151654;

@@ -81,6 +81,14 @@ struct chat_prompt {
 };
 
 namespace detail {
+/// The name of a token as a template argument.
+template <std::size_t N>
+struct fixed_name {
+  char text[N]{};
+  consteval fixed_name(char const (&s)[N]) { std::copy_n(s, N, text); }
+  constexpr std::string_view view() const { return {text, N - 1}; }
+};
+
 /// Gathers text until a control token comes, so that it is encoded as one.
 template <tokenizer_configuration T>
 class chat_writer {
@@ -90,6 +98,15 @@ class chat_writer {
   void control(index id) {
     flush();
     out_.ids.push_back(id);
+  }
+  /// A control token that not every vocabulary has.
+  template <fixed_name Name>
+  void control() {
+    if constexpr (has_token<T>(Name.view()))
+      control(id_of<T>(Name.view()));
+    else
+      MEDMO_THROW(errc::unsupported, "conversation", "what the vocabulary " + std::string(T::name) + " has a token for",
+                  "a need for " + std::string(Name.view()));
   }
   void text(std::string_view s, control_tokens allowed = control_tokens::forbid) {
     if (allowed == control_tokens::forbid)
@@ -122,22 +139,30 @@ class chat_writer {
       text(tool);
     }
     text("\n</tools>\n\nFor each function call, return a json object with function name and arguments within ");
-    control(id_of<T>("<tool_call>"));
-    control(id_of<T>("</tool_call>"));
+    control<"<tool_call>">();
+    control<"</tool_call>">();
     text(" XML tags:\n");
-    control(id_of<T>("<tool_call>"));
+    control<"<tool_call>">();
     text("\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n");
-    control(id_of<T>("</tool_call>"));
+    control<"</tool_call>">();
   }
 
   void call(tool_call const& c) {
-    control(id_of<T>("<tool_call>"));
+    control<"<tool_call>">();
     text("\n{\"name\": \"");
     text(c.name);
     text("\", \"arguments\": ");
     text(c.arguments);
     text("}\n");
-    control(id_of<T>("</tool_call>"));
+    control<"</tool_call>">();
+  }
+
+  void response(std::vector<content_part> const& parts) {
+    control<"<tool_response>">();
+    text("\n");
+    content(parts);
+    text("\n");
+    control<"</tool_response>">();
   }
 
   chat_prompt finish() {
@@ -156,33 +181,35 @@ class chat_writer {
   }
   void add(image_part const& p) {
     if (options_.labels == vision_labels::numbered) text("Picture " + std::to_string(images_ + 1) + ": ");
-    control(id_of<T>("<|vision_start|>"));
-    placeholders(media_kind::image, id_of<T>("<|image_pad|>"), p.placeholders, images_++);
-    control(id_of<T>("<|vision_end|>"));
+    control<"<|vision_start|>">();
+    placeholders<"<|image_pad|>">(media_kind::image, p.placeholders, images_++);
+    control<"<|vision_end|>">();
   }
   void add(video_part const& p) {
     if (p.seconds.empty()) MEDMO_THROW(errc::bad_argument, "video", "the time of at least one pair of frames", "none");
     if (options_.labels == vision_labels::numbered) text("Video " + std::to_string(videos_ + 1) + ": ");
-    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_start|>"));
+    if (options_.video == video_layout::outer_pair) control<"<|vision_start|>">();
     for (double seconds : p.seconds) {
       if (!(seconds >= 0 && seconds <= 1e9))
         MEDMO_THROW(errc::bad_argument, "video", "a time between 0 and 1e9 seconds", std::to_string(seconds));
       char stamp[40];
       std::snprintf(stamp, sizeof stamp, "<%.1f seconds>", seconds);
       text(stamp);
-      control(id_of<T>("<|vision_start|>"));
-      placeholders(media_kind::video_frames, id_of<T>("<|video_pad|>"), p.placeholders, videos_);
-      control(id_of<T>("<|vision_end|>"));
+      control<"<|vision_start|>">();
+      placeholders<"<|video_pad|>">(media_kind::video_frames, p.placeholders, videos_);
+      control<"<|vision_end|>">();
     }
-    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_end|>"));
+    if (options_.video == video_layout::outer_pair) control<"<|vision_end|>">();
     ++videos_;
   }
-  void placeholders(media_kind kind, index id, index count, index number) {
+  template <fixed_name Name>
+  void placeholders(media_kind kind, index count, index number) {
     if (count < 1 || count > max_placeholders)
       MEDMO_THROW(errc::bad_argument, kind == media_kind::image ? "image" : "video",
                   "1 to " + std::to_string(max_placeholders) + " placeholders", std::to_string(count));
-    out_.media.push_back({kind, static_cast<index>(out_.ids.size()), count, number});
-    out_.ids.insert(out_.ids.end(), static_cast<std::size_t>(count), id);
+    control<Name>();  // the first of them
+    out_.media.push_back({kind, static_cast<index>(out_.ids.size()) - 1, count, number});
+    out_.ids.insert(out_.ids.end(), static_cast<std::size_t>(count) - 1, out_.ids.back());
   }
   void flush() {
     if (plain_.empty()) return;
@@ -235,11 +262,13 @@ chat_prompt render_chat(tokenizer<T> const& t, std::vector<message> const& messa
   for (std::size_t i = 0; i < messages.size(); ++i) detail::check_message(messages[i], i);
   detail::chat_writer<T> out(t, options);
   bool system = messages[0].role == chat_role::system;
-  if (system || !options.tools.empty()) {
+  constexpr auto usual = default_system_of<T>;
+  if (system || !options.tools.empty() || !usual.empty()) {
     out.begin_turn("system");
     if (system) out.content(messages[0].content);
+    else out.text(usual);
     if (!options.tools.empty()) {
-      if (system) out.text("\n\n");
+      if (system || !usual.empty()) out.text("\n\n");
       out.tools();
     }
     out.end_turn();
@@ -252,11 +281,7 @@ chat_prompt render_chat(tokenizer<T> const& t, std::vector<message> const& messa
         out.text("user");
       }
       out.text("\n");
-      out.control(id_of<T>("<tool_response>"));
-      out.text("\n");
-      out.content(m.content);
-      out.text("\n");
-      out.control(id_of<T>("</tool_response>"));
+      out.response(m.content);
       if (i + 1 == messages.size() || messages[i + 1].role != chat_role::tool) out.end_turn();
       continue;
     }

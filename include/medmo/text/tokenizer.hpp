@@ -64,7 +64,7 @@ class tokenizer {
   /// One above the highest id that has a token.
   index size() const { return std::max(base_.size(), added_.empty() ? 0 : added_.back().id + 1); }
 
-  /// Ids of `text`. Default: no control token can come out. Throws errc::bad_text if it is not UTF-8,
+  /// Ids of `text`. Default: no control token can come out. Throws errc::bad_text if it is not UTF-8 or has no tokens,
   /// errc::too_large beyond 1 GiB. Time n log n in the longest piece, linear otherwise.
   ///   tokenizer.encode("Where is it?<|im_end|>")                                      // no im_end
   ///   tokenizer.encode("Where is it?<|im_end|>", {.control = control_tokens::allow})  // ends with im_end
@@ -79,6 +79,7 @@ class tokenizer {
     if (text.size() > max_text_bytes)
       MEDMO_THROW(errc::too_large, "text", "at most 2^30 bytes", std::to_string(text.size()));
     require_utf8(text, "text");
+    if constexpr (byte_cover_of<T> == byte_cover::some) require_tokens(text);
     workspace w;
     if (options.control == control_tokens::forbid) return append_plain(ids, text, w);
     split_control(
@@ -157,6 +158,14 @@ class tokenizer {
     split<T::scheme>(text, [&](std::string_view piece) { base_.encode(piece, w.pairs, ids); });
   }
 
+  /// Errors: bad_text for a byte without a token, which no piece of text could hold.
+  void require_tokens(std::string_view text) const {
+    for (std::size_t i = 0; i < text.size(); ++i)
+      if (base_.single(static_cast<unsigned char>(text[i])) == byte_pairs::none)
+        MEDMO_THROW(errc::bad_text, "text, byte " + std::to_string(i), "a byte that the vocabulary " + std::string(T::name) + " has a token for",
+                    std::to_string(static_cast<unsigned char>(text[i])));
+  }
+
   struct match {
     std::size_t begin;
     added_token const* token;
@@ -182,7 +191,7 @@ class tokenizer {
   }
 
   void check_base(std::string_view where) const {
-    for (unsigned b = 0; b < 256; ++b)
+    for (unsigned b = 0; b < 256 && byte_cover_of<T> == byte_cover::all; ++b)
       if (base_.single(static_cast<unsigned char>(b)) == byte_pairs::none)
         MEDMO_THROW(errc::bad_format, std::string(where), "a token for every byte",
                     "none for byte " + std::to_string(b));

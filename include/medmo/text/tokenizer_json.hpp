@@ -112,33 +112,22 @@ inline void check_bpe_model(json const& model, std::string_view where) {
   }
 }
 
-/// Base tokens from a {spelling: id} object, merges from merge(i) -> (left, right) for 0 <= i < count.
+/// Base tokens from their spellings by id, merges from merge(i) -> (left, right) for 0 <= i < count.
 template <class MergeAt>
-byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, std::string_view where) {
+byte_pairs assemble(std::vector<std::string_view> const& spelling, std::size_t count, MergeAt&& merge_at, std::string_view where) {
   std::string name(where);
-  if (!vocab.is_object()) MEDMO_THROW(errc::bad_json, name + ", vocab", "an object of tokens", shown(vocab));
-  if (vocab.size() > static_cast<std::size_t>(byte_pairs::max_tokens))
-    MEDMO_THROW(errc::too_large, name + ", vocab", "at most 2^24 tokens", std::to_string(vocab.size()));
-  std::vector<std::string const*> spelling(vocab.size(), nullptr);
   std::unordered_map<std::string_view, index> ids;
-  ids.reserve(vocab.size());
-  for (auto const& [key, value] : vocab.items()) {
-    index id = whole_number(value);
-    if (id < 0 || id >= static_cast<index>(spelling.size()))
-      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'",
-                  "an id below " + std::to_string(spelling.size()) + " (ids without gaps)", shown(value));
-    auto& slot = spelling[static_cast<std::size_t>(id)];
-    if (slot)
-      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'", "an id of its own", "that of '" + *slot + "'");
-    slot = &key;
-    ids.emplace(key, id);
-  }
+  ids.reserve(spelling.size());
   byte_pairs base;
   for (auto s : spelling) {
-    auto bytes = unspell_bytes(*s);
+    auto bytes = unspell_bytes(s);
     if (!bytes)
-      MEDMO_THROW(errc::bad_format, name + ", token '" + *s + "'", "the byte-level alphabet", "another character");
+      MEDMO_THROW(errc::bad_format, name + ", token '" + std::string(s.substr(0, 80)) + "'", "the byte-level alphabet", "another character");
     base.add_token(*bytes, where);
+    auto [at, fresh] = ids.emplace(s, static_cast<index>(ids.size()));
+    if (!fresh)
+      MEDMO_THROW(errc::bad_format, name + ", token '" + std::string(s.substr(0, 80)) + "'", "every token once",
+                  "the spelling of token " + std::to_string(at->second));
   }
   std::string whole;
   for (std::size_t i = 0; i < count; ++i) {
@@ -148,7 +137,7 @@ byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, st
       auto it = ids.find(s);
       if (it == ids.end())
         MEDMO_THROW(errc::bad_format, name + ", merge " + std::to_string(i), "tokens of the vocabulary",
-                    "'" + std::string(s) + "'");
+                    "'" + std::string(s.substr(0, 80)) + "'");
       return it->second;
     };
     base.add_merge({find(left), find(right), find(whole)}, where);
@@ -156,17 +145,46 @@ byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, st
   return base;
 }
 
+/// The same from a {spelling: id} object.
+template <class MergeAt>
+byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, std::string_view where) {
+  std::string name(where);
+  if (!vocab.is_object()) MEDMO_THROW(errc::bad_json, name + ", vocab", "an object of tokens", shown(vocab));
+  if (vocab.size() > static_cast<std::size_t>(byte_pairs::max_tokens))
+    MEDMO_THROW(errc::too_large, name + ", vocab", "at most 2^24 tokens", std::to_string(vocab.size()));
+  std::vector<std::string_view> spelling(vocab.size());
+  std::vector<bool> taken(vocab.size());
+  for (auto const& [key, value] : vocab.items()) {
+    index id = whole_number(value);
+    if (id < 0 || id >= static_cast<index>(spelling.size()))
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'",
+                  "an id below " + std::to_string(spelling.size()) + " (ids without gaps)", shown(value));
+    auto at = static_cast<std::size_t>(id);
+    if (taken[at])
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'", "an id of its own", "that of '" + std::string(spelling[at]) + "'");
+    taken[at] = true;
+    spelling[at] = key;
+  }
+  return assemble(spelling, count, std::forward<MergeAt>(merge_at), where);
+}
+
+/// "left right" in its two parts; nothing if it is not of that form.
+inline std::optional<std::pair<std::string_view, std::string_view>> two_words(std::string_view text) {
+  auto space = text.find(' ');
+  if (space == text.npos || space == 0 || space + 1 == text.size() || text.find(' ', space + 1) != text.npos)
+    return std::nullopt;
+  return std::pair(text.substr(0, space), text.substr(space + 1));
+}
+
 /// One entry of `merges`: ["left", "right"] or "left right".
 inline std::pair<std::string_view, std::string_view> merge_parts(json const& entry, std::size_t i,
                                                                  std::string_view where) {
   if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string())
     return {string_or_empty(entry[0]), string_or_empty(entry[1])};
-  auto text = string_or_empty(entry);
-  auto space = text.find(' ');
-  if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
-      text.find(' ', space + 1) != text.npos)
+  auto parts = two_words(string_or_empty(entry));
+  if (!parts)
     MEDMO_THROW(errc::bad_format, std::string(where) + ", merge " + std::to_string(i), "two tokens", shown(entry));
-  return {text.substr(0, space), text.substr(space + 1)};
+  return *parts;
 }
 
 inline added_token read_added_token(json const& entry, index id, std::string_view where) {

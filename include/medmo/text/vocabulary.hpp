@@ -50,6 +50,33 @@ consteval index id_of(std::string_view content) {
   return -1;
 }
 
+/// Has the configuration an added token of that name?
+template <tokenizer_configuration T>
+constexpr bool has_token(std::string_view content) {
+  for (auto const& token : T::added)
+    if (token.content == content) return true;
+  return false;
+}
+
+/// Has every byte a token? T::bytes may say some; then text that needs another cannot be encoded.
+enum class byte_cover { all, some };
+template <tokenizer_configuration T>
+inline constexpr byte_cover byte_cover_of = [] {
+  if constexpr (requires { T::bytes; })
+    return byte_cover(T::bytes);
+  else
+    return byte_cover::all;
+}();
+
+/// The system text of conversations that begin without one: T::default_system, or none.
+template <tokenizer_configuration T>
+inline constexpr std::string_view default_system_of = [] {
+  if constexpr (requires { T::default_system; })
+    return std::string_view(T::default_system);
+  else
+    return std::string_view{};
+}();
+
 /// Qwen's vocabulary, whole or cut after its first `Base` tokens; the 26 added tokens follow.
 template <index Base, index Rows>
 struct qwen_vocabulary {
@@ -94,11 +121,14 @@ using qwen_tokens = qwen_vocabulary<151643, 151936>;
 /// medmo_nano: 4,070 base tokens (256 bytes and 3,814 merges) and the 26 added ones.
 using nano_tokens = qwen_vocabulary<4070, 4096>;
 
-/// SmolLM2. Its 17 added tokens are the first base tokens, whatever the file names them.
+/// SmolLM2. Its 17 added tokens are the first base tokens, whatever the file names them. 21 bytes have no token: a few control
+/// characters, and the first bytes of characters from U+40000 on.
 struct smollm2_tokens {
   static constexpr std::string_view name = "smollm2";
+  static constexpr std::string_view default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
   static constexpr pretokenizer_scheme scheme = pretokenizer_scheme::gpt2_single_digits;
   static constexpr normalization normalize = normalization::none;
+  static constexpr byte_cover bytes = byte_cover::some;
   static constexpr index base = 49152, first_added = 0, rows = 49152;
   static constexpr std::array<added_token_name, 3> added{{{"<|endoftext|>"}, {"<|im_start|>"}, {"<|im_end|>"}}};
 };

@@ -35,11 +35,11 @@ inline std::vector<std::pair<std::string_view, std::string_view>> read_merges_te
     at = end + 1;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || (number++ == 0 && line.starts_with("#version"))) continue;
-    auto space = line.find(' ');
-    if (space == line.npos || space == 0 || space + 1 == line.size() || line.find(' ', space + 1) != line.npos)
+    auto parts = two_words(line);
+    if (!parts)
       MEDMO_THROW(errc::bad_format, where + ", merges, line " + std::to_string(number), "two tokens",
                   "'" + std::string(line.substr(0, 80)) + "'");
-    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    merges.push_back(*parts);
   }
   return merges;
 }
