@@ -221,7 +221,7 @@ inline image read_image(std::span<std::byte const> bytes, std::string_view where
                                          &width, &height, &channels, 0));
   if (!decoded) {
     std::string reason = detail::stb::medmo_stbi_failure_reason() ? detail::stb::medmo_stbi_failure_reason() : "damage";
-    if (reason == "outofmem")
+    if (reason == "outofmem" || reason == "unknown image type")  // the type is known: its test of a JPEG had no memory
       MEDMO_THROW(errc::too_large, std::string(where), "memory for " + detail::size_text(header.width, header.height) + " pixels",
                   "none left, or data that unfolds to more than the picture");
     detail::bad_image(where, "an undamaged picture", "\"" + reason + "\" from the decoder");
