@@ -65,6 +65,7 @@ inline bool any_matches(std::string_view word, std::span<std::string_view const>
 
 /// Where a pattern that begins at `begin` ends, or none.
 inline std::optional<std::size_t> match(token_span sentence, std::size_t begin, std::string_view pattern) {
+  if (sentence[begin].front() != pattern.front()) return std::nullopt;  // most patterns end here
   std::size_t at = begin, gap = 0;
   while (!pattern.empty()) {
     std::size_t const space = std::min(pattern.find(' '), pattern.size());
