@@ -90,6 +90,15 @@ inline std::optional<std::size_t> named_letter(std::string_view text, options o)
   return found.get();
 }
 
+/// The piece of a response whose lower case is `parsed`, most often its end: capitals tell a letter from a word. `parsed` itself
+/// where it is no piece of it.
+inline std::string_view as_written(std::string_view response, std::string const& parsed) {
+  std::size_t const at = lowercase(response).rfind(parsed);
+  if (at == std::string::npos || at > response.size()) return parsed;
+  auto const piece = response.substr(at, parsed.size());
+  return lowercase(piece) == parsed ? piece : std::string_view(parsed);
+}
+
 /// Does `part` stand in `text` as whole words? Both normalised.
 inline bool holds_words(std::string_view text, std::string_view part) {
   if (part.empty()) return false;
@@ -184,12 +193,6 @@ inline verdict judge_choice(std::string_view response, std::span<std::string con
   verdict out;
   out.parsed = parse_answer(response);
   std::string const plain = normalize_answer(out.parsed);
-  // The parsed answer is in lower case and is a piece of the response, most often its end: where capitals matter, look there.
-  std::size_t const place = lowercase(response).rfind(out.parsed);
-  std::string_view const original = place != std::string::npos && place + out.parsed.size() <= response.size() &&
-                                            lowercase(response.substr(place, out.parsed.size())) == out.parsed
-                                        ? response.substr(place, out.parsed.size())
-                                        : std::string_view(out.parsed);
   std::vector<std::string> normal;
   for (auto const& option : options) normal.push_back(normalize_answer(option));
   auto decide = [&](std::optional<std::size_t> choice, answer_rule rule) {
@@ -197,21 +200,20 @@ inline verdict judge_choice(std::string_view response, std::span<std::string con
     out.choice = choice, out.rule = rule, out.correct = *choice == wanted;
     return true;
   };
-  choice_detail::single equal, alike;
+  choice_detail::single equal;
   for (std::size_t i = 0; i < normal.size(); ++i)
     if (!plain.empty() && normal[i] == plain) equal.add(i);
   if (decide(choice_detail::leading_letter(out.parsed, options), answer_rule::letter) ||
       decide(equal.get(), answer_rule::option_text) ||
-      decide(choice_detail::named_letter(original, options), answer_rule::letter_in_text) ||
+      decide(choice_detail::named_letter(choice_detail::as_written(response, out.parsed), options),
+             answer_rule::letter_in_text) ||
       decide(choice_detail::contained_option(plain, normal), answer_rule::text_in_text))
     return out;
-  double best = least_similarity;
-  for (std::size_t i = 0; i < normal.size(); ++i) {
-    double const ratio = similarity_ratio(normal[i], plain);
-    if (ratio > best) alike = {};
-    if (ratio >= best) best = ratio, alike.add(i);
-  }
-  decide(alike.get(), answer_rule::similarity);
+  std::vector<double> ratios;
+  for (auto const& option : normal) ratios.push_back(similarity_ratio(option, plain));
+  auto const best = std::max_element(ratios.begin(), ratios.end());
+  if (*best >= least_similarity && std::count(ratios.begin(), ratios.end(), *best) == 1)
+    decide(static_cast<std::size_t>(best - ratios.begin()), answer_rule::similarity);
   return out;
 }
 

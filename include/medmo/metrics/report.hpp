@@ -194,9 +194,9 @@ inline observations label_report(std::string_view report) {
   namespace detail = report_detail;
   observations out;
   std::string const lower = lowercase(report);
-  bool words = false;
+  bool says_something = false;
   for (auto const& sentence : detail::sentences_of(lower)) {
-    words = words || !sentence.empty();
+    says_something = says_something || !sentence.empty();
     detail::scopes const scope(sentence);
     std::size_t excluded = 0;  // words before it are part of what is no finding
     for (std::size_t i = 0; i < sentence.size(); ++i) {
@@ -210,7 +210,7 @@ inline observations label_report(std::string_view report) {
         }
     }
   }
-  bool clean = words;
+  bool clean = says_something;
   for (std::size_t k = 1; k < observation_count; ++k)
     clean = clean && (static_cast<observation>(k) == observation::support_devices || out.of[k] < mention::uncertain);
   if (clean) out[observation::no_finding] = mention::positive;
