@@ -2,8 +2,8 @@
 """Writes tests/data/metrics/matching.json and detection.json: assignments by scipy, detection scores by pycocotools.
 
     tools/export_box_goldens.py [--out DIR]             numpy, scipy, pycocotools; versions are written into the files
-    tools/export_box_goldens.py --matching N --out DIR  N random cost matrices only, for a long run:
-        MEDMO_MATCHING_CASES=DIR/matching.json test_unit_metrics --test-case='*scipy*'
+    tools/export_box_goldens.py --matching N --seed S --out DIR   only N random cost matrices, for a long run:
+        MEDMO_MATCHING_CASES=DIR/matching.json test_unit_metrics --test-case='match: equal to scipy'
 
 Costs are multiples of 2^-10 and coordinates of 1/4, so that their decimal form, areas and IoUs are exact in both.
 """
@@ -121,11 +121,12 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", default=os.path.join(here, "../tests/data/metrics"))
     arguments.add_argument("--matching", type=int, metavar="N")
+    arguments.add_argument("--seed", type=int, default=11)
     a = arguments.parse_args()
     numbers = f"numpy {numpy.__version__}"
     count = a.matching or 120
     write(os.path.join(a.out, "matching.json"), f"scipy {scipy.__version__}, {numbers}",
-          matching_cases(count, numpy.random.default_rng(11)))
+          matching_cases(count, numpy.random.default_rng(a.seed)))
     if not a.matching:
         write(os.path.join(a.out, "detection.json"), f"pycocotools {version('pycocotools')}, {numbers}",
               detection_cases(numpy.random.default_rng(13)))

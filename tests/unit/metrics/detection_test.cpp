@@ -156,6 +156,17 @@ TEST_CASE("average precision: COCO's twelve numbers and those of each label equa
   CHECK(compared == 12 * 20);
 }
 
+TEST_CASE("average precision: an IoU that is exactly the threshold is a hit; recalls without a prediction count 0") {
+  std::vector<pixel_boxes> half{of({{0, 0, 10, 5}}, {{0, 0, 10, 10}})};
+  auto s = average_precision<medmo::pixel>(half);
+  CHECK(s.ap_50.value() == doctest::Approx(1).epsilon(1e-12));
+  CHECK(s.ap.value() == doctest::Approx(0.1).epsilon(1e-12));
+  CHECK(s.ar[0].value() == doctest::Approx(0.1).epsilon(1e-12));
+  CHECK(!s.ap_large.has_value());
+  std::vector<pixel_boxes> missed{of({{0, 0, 10, 10}}, {{0, 0, 10, 10}, {50, 50, 60, 60}})};
+  CHECK(average_precision<medmo::pixel>(missed).ap.value() == doctest::Approx(51.0 / 101).epsilon(1e-12));
+}
+
 TEST_CASE("average precision: a confidence that is no number is refused") {
   auto p = of({{0, 0, 1, 1}}, {});
   p.predicted[0].confidence = std::numeric_limits<double>::quiet_NaN();
