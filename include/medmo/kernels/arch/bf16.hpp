@@ -27,6 +27,23 @@ inline void round_to_bf16(float const* x, bf16* out, index n) {
   for (; i < n; ++i) out[i] = bf16(x[i]);
 }
 
+/// out[i] = bf16(scale[i / 16] * code[i] + offset[i / 16]), i < 32. The product must be exact in f32, so that one rounding to
+/// f32 and one to bf16 are all there is.
+inline void expand_codes(std::int8_t const* code, float const* scale, float const* offset, bf16* out) {
+#if MEDMO_AVX512_BF16
+  auto half = [&](int h) {
+    __m128i codes = _mm_loadu_si128(reinterpret_cast<__m128i const*>(code + 16 * h));
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes)), _mm512_set1_ps(scale[h]), _mm512_set1_ps(offset[h]));
+  };
+  auto b = _mm512_cvtne2ps_pbh(half(1), half(0));
+  std::memcpy(static_cast<void*>(out), &b, 64);
+#else
+  float wide[32];
+  for (int i = 0; i < 32; ++i) wide[i] = scale[i / 16] * static_cast<float>(code[i]) + offset[i / 16];
+  round_to_bf16(wide, out, 32);
+#endif
+}
+
 /// Thirty-two bf16 numbers as sixteen pairs.
 struct bf16x32 {
 #if MEDMO_AVX512_BF16

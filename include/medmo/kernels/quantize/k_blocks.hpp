@@ -4,12 +4,13 @@
 //   Q4_K   d, dmin, scales[12], codes[128]       group of 32: x = d s q - dmin m;  scales and mins of 6 bits
 //   Q5_K   d, dmin, scales[12], high[32], codes[128]         as Q4_K with a fifth bit
 //   Q6_K   low[128], high[64], scales[16], d     group of 16: x = d s q,  s signed,  q -32..31
-// d, dmin: f16. Products of codes and scales are exact in f32, so x has one rounding at most and no order.
+// d, dmin: f16. Products of codes and scales are exact in f32, so x has one rounding at most, fused or not.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "simple_blocks.hpp"
 
@@ -57,34 +58,27 @@ struct three_bit_scales {
   }
 };
 
-// Where number i of a block has its bits: two-bit codes lie in runs of 128 numbers, 32 bytes each, four numbers a byte;
-// four-bit codes of Q4_K and Q5_K in runs of 64, of Q6_K in runs of 128 with 64 bytes.
-struct bit_place {
-  std::size_t byte;
-  unsigned shift;
-};
-constexpr bit_place two_bits(std::size_t i) { return {i / 128 * 32 + i % 32, static_cast<unsigned>(i % 128 / 32 * 2)}; }
-constexpr bit_place four_bits(std::size_t i) { return {i / 64 * 32 + i % 32, static_cast<unsigned>(i % 64 / 32 * 4)}; }
-constexpr bit_place six_low(std::size_t i) { return {i / 128 * 64 + i % 64, static_cast<unsigned>(i % 128 / 64 * 4)}; }
-constexpr bit_place one_bit(std::size_t i) { return {i % 32, static_cast<unsigned>(i / 32)}; }
-
-inline unsigned bits_at(std::byte const* p, bit_place at, unsigned mask) { return byte_at(p, at.byte) >> at.shift & mask; }
-inline void set_bits(std::byte* p, bit_place at, unsigned value) { p[at.byte] |= static_cast<std::byte>(value << at.shift); }
 }  // namespace detail
 
-/// dequantize(in, out) of one block; quantising it is k_search.hpp's. Oracle: gguf 0.19's dequantiser, bit for bit.
+/// unpack(in, emit) as of block_codec; quantising is k_search.hpp's. Oracle: gguf 0.19's dequantiser, bit for bit.
 template <dtype T>
 struct k_block;
 
 template <>
 struct k_block<dtype::q2_k> {
   static constexpr std::size_t scales_at = 0, codes_at = 16, d_at = 80, dmin_at = 82, bytes = 84;
-  static void dequantize(std::byte const* in, float* out) {
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
     float const d = detail::load_f16(in + d_at), dmin = detail::load_f16(in + dmin_at);
-    for (std::size_t i = 0; i < 256; ++i) {
-      unsigned s = detail::byte_at(in, scales_at + i / 16);
-      unsigned code = detail::bits_at(in + codes_at, detail::two_bits(i), 3);
-      out[i] = d * static_cast<float>((s & 15u) * code) - dmin * static_cast<float>(s >> 4);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // four runs share 32 bytes, two bits each
+      detail::packed_bytes::load(in + codes_at + r / 4 * 32).bits(r % 4 * 2, 3).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        unsigned s = detail::byte_at(in, scales_at + 2 * r + half);
+        run.scale[half] = d * static_cast<float>(s & 15u);
+        run.offset[half] = -(dmin * static_cast<float>(s >> 4));
+      }
+      emit(run);
     }
   }
 };
@@ -92,14 +86,20 @@ struct k_block<dtype::q2_k> {
 template <>
 struct k_block<dtype::q3_k> {
   static constexpr std::size_t high_at = 0, codes_at = 32, scales_at = 96, d_at = 108, bytes = 110;
-  static void dequantize(std::byte const* in, float* out) {
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
     float const d = detail::load_f16(in + d_at);
     auto scales = detail::three_bit_scales::unpack(in + scales_at);
-    for (std::size_t i = 0; i < 256; ++i) {
-      float const scale = d * static_cast<float>(static_cast<int>(scales[i / 16]) - 32);
-      int code = static_cast<int>(detail::bits_at(in + codes_at, detail::two_bits(i), 3) |
-                                  detail::bits_at(in + high_at, detail::one_bit(i), 1) << 2) - 4;
-      out[i] = scale * static_cast<float>(code);
+    auto high = detail::packed_bytes::load(in + high_at);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // bit r of `high` is the third bit of run r
+      auto low = detail::packed_bytes::load(in + codes_at + r / 4 * 32).bits(r % 4 * 2, 3);
+      low.below(high.bits(r, 1), 2).minus(4).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        run.scale[half] = d * static_cast<float>(static_cast<int>(scales[2 * r + half]) - 32);
+        run.offset[half] = no_offset;
+      }
+      emit(run);
     }
   }
 };
@@ -109,13 +109,18 @@ namespace detail {
 template <int Bits>
 struct k_with_mins {
   static constexpr std::size_t scales_at = 4, high_at = 16, codes_at = Bits == 5 ? 48 : 16, bytes = codes_at + 128;
-  static void dequantize(std::byte const* in, float* out) {
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
     float const d = load_f16(in), dmin = load_f16(in + 2);
     auto s = scales_and_mins::unpack(in + scales_at);
-    for (std::size_t i = 0; i < 256; ++i) {
-      unsigned code = bits_at(in + codes_at, four_bits(i), 15);
-      if constexpr (Bits == 5) code |= bits_at(in + high_at, one_bit(i), 1) << 4;
-      out[i] = d * static_cast<float>(s.scale[i / 32] * code) - dmin * static_cast<float>(s.min[i / 32]);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // two runs share 32 bytes, four bits each; bit r of `high` is the fifth bit
+      auto codes = packed_bytes::load(in + codes_at + r / 2 * 32).bits(r % 2 * 4, 15);
+      if constexpr (Bits == 5) codes = codes.below(packed_bytes::load(in + high_at).bits(r, 1), 4);
+      codes.store(run.code);
+      run.scale[0] = run.scale[1] = d * static_cast<float>(s.scale[r]);
+      run.offset[0] = run.offset[1] = -(dmin * static_cast<float>(s.min[r]));
+      emit(run);
     }
   }
 };
@@ -128,13 +133,19 @@ struct k_block<dtype::q5_k> : detail::k_with_mins<5> {};
 template <>
 struct k_block<dtype::q6_k> {
   static constexpr std::size_t low_at = 0, high_at = 128, scales_at = 192, d_at = 208, bytes = 210;
-  static void dequantize(std::byte const* in, float* out) {
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
     float const d = detail::load_f16(in + d_at);
-    for (std::size_t i = 0; i < 256; ++i) {
-      float const scale = d * static_cast<float>(static_cast<std::int8_t>(detail::byte_at(in, scales_at + i / 16)));
-      int code = static_cast<int>(detail::bits_at(in + low_at, detail::six_low(i), 15) |
-                                  detail::bits_at(in + high_at, detail::two_bits(i), 3) << 4) - 32;
-      out[i] = scale * static_cast<float>(code);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // of four runs: low bits in 64 bytes, runs 0 and 2 share 32; high bits in 32
+      auto low = detail::packed_bytes::load(in + low_at + r / 4 * 64 + r % 2 * 32).bits(r % 4 / 2 * 4, 15);
+      auto high = detail::packed_bytes::load(in + high_at + r / 4 * 32).bits(r % 4 * 2, 3);
+      low.below(high, 4).minus(32).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        run.scale[half] = d * static_cast<float>(static_cast<std::int8_t>(detail::byte_at(in, scales_at + 2 * r + half)));
+        run.offset[half] = no_offset;
+      }
+      emit(run);
     }
   }
 };

@@ -2,7 +2,6 @@
 // A program that knows its files may carry fewer kernels: define MEDMO_BLOCK_TYPES, the same in every translation unit.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <type_traits>
@@ -45,26 +44,33 @@ using codec_of = std::conditional_t<block_of(T).numbers == 32, block_codec<T>, k
 }
 }  // namespace detail
 
-/// out[0..n) = the numbers stored at `in`; n a multiple of the type's block. Errors: unsupported.
-inline void dequantize_row(dtype type, std::byte const* in, index n, float* out) {
+namespace detail {
+/// emit(run) for every 32 of the n numbers stored at `in`.
+template <class Emit>
+void unpack_row(dtype type, std::byte const* in, index n, Emit&& emit) {
   bool known = block_types::visit(type, [&](auto t) {
     constexpr auto block = block_of(t());
-    static_assert(detail::codec_of<t()>::bytes == block.bytes);
-    for (index i = 0; i < n; i += static_cast<index>(block.numbers), in += block.bytes)
-      detail::codec_of<t()>::dequantize(in, out + i);
+    static_assert(codec_of<t()>::bytes == block.bytes);
+    for (index i = 0; i < n; i += static_cast<index>(block.numbers), in += block.bytes) codec_of<t()>::unpack(in, emit);
   });
-  if (!known) detail::refuse_type(type);
+  if (!known) refuse_type(type);
+}
+}  // namespace detail
+
+/// out[0..n) = the numbers stored at `in`; n a multiple of the type's block. Errors: unsupported.
+inline void dequantize_row(dtype type, std::byte const* in, index n, float* out) {
+  detail::unpack_row(type, in, n, [&](coded_run const& run) {
+    for (int i = 0; i < 32; ++i) out[i] = run.scale[i / 16] * static_cast<float>(run.code[i]) + run.offset[i / 16];
+    out += 32;
+  });
 }
 
 /// The same, each rounded to bf16: the one rule by which a quantised weight enters a product.
 inline void expand_row(dtype type, std::byte const* in, index n, bf16* out) {
-  constexpr index piece = 256;  // a multiple of every block
-  alignas(64) float wide[piece];
-  for (index i = 0; i < n; i += piece) {
-    index count = std::min(piece, n - i);
-    dequantize_row(type, in + bytes_for(type, static_cast<std::size_t>(i)), count, wide);
-    arch::round_to_bf16(wide, out + i, count);
-  }
+  detail::unpack_row(type, in, n, [&](coded_run const& run) {
+    arch::expand_codes(run.code, run.scale, run.offset, out);
+    out += 32;
+  });
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels

@@ -3,7 +3,7 @@
 //   Q5_0   d, high[4], codes[16]       x = d (q - 16)       Q5_1   d, m, high[4], codes[16]    x = d q + m
 //   Q8_0   d, codes[32] signed         x = d q
 // d, m: f16. codes[j] holds number j in its low and number 16 + j in its high four bits; bit i of `high` (little-endian) is
-// the fifth bit of number i. Products of codes and scales are exact in f32, so x has one rounding at most and no order.
+// the fifth bit of number i. Products of codes and scales are exact in f32, so x has one rounding at most, fused or not.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,19 @@
 #include <cstring>
 
 #include "../../core/dtype.hpp"
+#include "packed_bytes.hpp"
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
-/// dequantize(in, out) and quantize(in, out) of one block; bytes need no alignment. Numbers to quantise are finite.
-/// Source: ggml's reference quantisers; Oracle: gguf 0.19's, bit for bit.
+/// Thirty-two numbers on their way out of a block: x[i] = scale * code[i] + offset, each half with its own scale and offset.
+struct coded_run {
+  alignas(32) std::int8_t code[32];
+  float scale[2], offset[2];
+};
+inline constexpr float no_offset = -0.0f;  // x + -0 is x, of either sign of zero
+
+/// unpack(in, emit): emit(coded_run const&) for each run of one block, in order; quantize(in, out) makes one block of
+/// finite numbers. Bytes need no alignment. Source: ggml's reference quantisers. Oracle: gguf 0.19's, bit for bit.
 template <dtype T>
 struct block_codec;
 
@@ -52,20 +60,19 @@ struct nibble_codec {
                                codes_at = high_at + (Bits == 5 ? 4 : 0), bytes = codes_at + 16;
   static constexpr unsigned most = (1u << Bits) - 1, centre = 1u << (Bits - 1);
 
-  static void dequantize(std::byte const* in, float* out) {
-    float d = load_f16(in), m = 0;
-    if constexpr (Offset == offset_kind::least) m = load_f16(in + min_at);
-    std::uint32_t high = 0;
-    if constexpr (Bits == 5)
-      for (int i = 0; i < 4; ++i) high |= std::to_integer<std::uint32_t>(in[high_at + static_cast<std::size_t>(i)]) << (8 * i);
-    for (unsigned i = 0; i < 32; ++i) {
-      auto code = std::to_integer<unsigned>(in[codes_at + i % 16]) >> (i < 16 ? 0 : 4) & 15u;
-      if constexpr (Bits == 5) code |= (high >> i & 1u) << 4;
-      if constexpr (Offset == offset_kind::least)
-        out[i] = d * static_cast<float>(code) + m;
-      else
-        out[i] = d * static_cast<float>(static_cast<int>(code) - static_cast<int>(centre));
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    auto codes = packed_bytes::load_nibbles(in + codes_at);
+    if constexpr (Bits == 5) {
+      std::uint32_t high;
+      std::memcpy(&high, in + high_at, 4);
+      codes = codes.below(packed_bytes::load_bits(high), 4);
     }
+    coded_run run;
+    codes.minus(Offset == offset_kind::centred ? centre : 0).store(run.code);
+    run.scale[0] = run.scale[1] = load_f16(in);
+    run.offset[0] = run.offset[1] = Offset == offset_kind::least ? load_f16(in + min_at) : no_offset;
+    emit(run);
   }
 
   static void quantize(float const* in, std::byte* out) {
@@ -107,10 +114,13 @@ template <>
 struct block_codec<dtype::q8_0> {
   static constexpr std::size_t bytes = 34;
 
-  static void dequantize(std::byte const* in, float* out) {
-    float d = detail::load_f16(in);
-    for (std::size_t i = 0; i < 32; ++i)
-      out[i] = d * static_cast<float>(static_cast<std::int8_t>(std::to_integer<std::uint8_t>(in[2 + i])));
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    coded_run run;
+    std::memcpy(run.code, in + 2, 32);
+    run.scale[0] = run.scale[1] = detail::load_f16(in);
+    run.offset[0] = run.offset[1] = no_offset;
+    emit(run);
   }
 
   static void quantize(float const* in, std::byte* out) {
