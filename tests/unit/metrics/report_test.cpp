@@ -19,9 +19,12 @@ constexpr std::array<std::string_view, observation_count> codes = {
 /// "effusion+ edema? pneumothorax-": positive, uncertain, negative.
 std::string written(observations const& o) {
   std::string out;
-  for (std::size_t k = 0; k < observation_count; ++k)
-    if (o.of[k] != mention::none)
-      out += (out.empty() ? "" : " ") + std::string(codes[k]) + "_-?+"[static_cast<std::size_t>(o.of[k])];
+  for (std::size_t k = 0; k < observation_count; ++k) {
+    if (o.of[k] == mention::none) continue;
+    if (!out.empty()) out += ' ';
+    out += codes[k];
+    out += "_-?+"[static_cast<std::size_t>(o.of[k])];
+  }
   return out;
 }
 
