@@ -23,6 +23,7 @@ void add_trace(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_score(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
 

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   command::add_chat(app);
   command::add_score(app);
   command::add_embed(app);
+  command::add_evaluate(app);
   command::add_init(app);
   command::add_inspect(app);
   try {
