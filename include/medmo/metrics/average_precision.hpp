@@ -11,7 +11,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,18 +41,23 @@ struct average_precision_summary {
 namespace detail {
 inline constexpr std::size_t thresholds = iou_thresholds.size();
 
-/// One prediction, judged at every threshold.
+/// One prediction; bit t of `hit` and `ignored` is what it is at threshold t, for all sizes, small, medium and large.
 struct judged_box {
   double confidence = 0;
-  index rank = 0;  // in its picture and label, by confidence
-  std::array<bool, thresholds> hit{}, ignored{};
+  index rank = 0;  // in its picture, by confidence
+  std::array<std::uint16_t, 4> hit{}, ignored{};
 };
 
-/// All predictions of one label under one area range, picture by picture, and how many boxes there are to find.
-struct judged_boxes {
+/// Predictions of one label, and how many boxes there are to find in each class of sizes.
+struct judged_label {
   std::vector<judged_box> boxes;
-  index truth = 0;
+  std::array<index, 4> truth{};
 };
+
+inline void sort_by_confidence(auto& boxes) {
+  std::stable_sort(boxes.begin(), boxes.end(),
+                   [](auto const& a, auto const& b) { return a.confidence > b.confidence; });
+}
 
 /// The boxes of one picture and label: predictions by falling confidence, and each one's IoU with every true box.
 template <class Unit>
@@ -65,8 +69,7 @@ struct ranked_picture {
   ranked_picture(grounded_picture<Unit> const& picture, index label, index most) {
     for (auto const& p : picture.predicted)
       if (p.label == label) predicted.push_back(p);
-    std::stable_sort(predicted.begin(), predicted.end(),
-                     [](auto const& a, auto const& b) { return a.confidence > b.confidence; });
+    sort_by_confidence(predicted);
     if (static_cast<index>(predicted.size()) > most) predicted.resize(static_cast<std::size_t>(most));
     for (auto const& t : picture.truth)
       if (t.label == label) truth.push_back(t);
@@ -81,9 +84,9 @@ struct ranked_picture {
   }
 
   /// Greedy: the most confident prediction takes the best true box still free, the later of equals; boxes that count come
-  /// before those that do not, and a crowd is never used up.
-  void judge(area_range const& range, judged_boxes& out) const {
-    auto outside = [&](double size) { return size < range.least || size > range.most; };
+  /// before those that do not, and a crowd is never used up. `size`: which class of sizes, whose range is given.
+  void judge(std::size_t size, area_range const& range, judged_label& out) const {
+    auto outside = [&](double pixels) { return pixels < range.least || pixels > range.most; };
     std::vector<std::size_t> order;
     std::vector<bool> aside;
     for (auto const& t : truth)
@@ -91,11 +94,8 @@ struct ranked_picture {
     for (bool last : {false, true})
       for (std::size_t j = 0; j < truth.size(); ++j)
         if (aside[j] == last) order.push_back(j);
-    out.truth += std::count(aside.begin(), aside.end(), false);
+    out.truth[size] = std::count(aside.begin(), aside.end(), false);
 
-    std::size_t begin = out.boxes.size();
-    for (auto const& p : predicted)
-      out.boxes.push_back({p.confidence, static_cast<index>(out.boxes.size() - begin), {}, {}});
     for (std::size_t t = 0; t < thresholds; ++t) {
       std::vector<bool> taken(truth.size());
       for (std::size_t i = 0; i < predicted.size(); ++i) {
@@ -109,9 +109,9 @@ struct ranked_picture {
           best = overlap;
           partner = j;
         }
-        auto& b = out.boxes[begin + i];
-        b.hit[t] = partner.has_value();
-        b.ignored[t] = partner ? aside[*partner] : outside(area(predicted[i].where));
+        auto bit = [t](bool is) { return static_cast<std::uint16_t>(is << t); };
+        out.boxes[i].hit[size] |= bit(partner.has_value());
+        out.boxes[i].ignored[size] |= bit(partner ? aside[*partner] : outside(area(predicted[i].where)));
         if (partner) taken[*partner] = true;
       }
     }
@@ -123,14 +123,19 @@ struct precision_and_recall {
   double recall = 0;
 };
 
-/// boxes by falling confidence.
-inline precision_and_recall curve(std::vector<judged_box> const& boxes, index truth, std::size_t t) {
+/// For each threshold; nothing where there is no box to find.
+using curves = std::optional<std::array<precision_and_recall, thresholds>>;
+
+/// The predictions that are among the `most` first of their picture; all come by falling confidence.
+inline precision_and_recall curve(judged_label const& label, std::size_t size, index most, std::size_t t) {
   std::vector<double> precision, recall;
   double hits = 0, misses = 0;
-  for (auto const& b : boxes) {
-    hits += b.hit[t] && !b.ignored[t] ? 1 : 0;
-    misses += !b.hit[t] && !b.ignored[t] ? 1 : 0;
-    recall.push_back(hits / static_cast<double>(truth));
+  for (auto const& b : label.boxes) {
+    if (b.rank >= most) continue;
+    bool counts = !(b.ignored[size] >> t & 1), hit = b.hit[size] >> t & 1;
+    hits += counts && hit ? 1 : 0;
+    misses += counts && !hit ? 1 : 0;
+    recall.push_back(hits / static_cast<double>(label.truth[size]));
     precision.push_back(hits / (misses + hits + std::numeric_limits<double>::epsilon()));
   }
   for (std::size_t i = precision.size(); i-- > 1;) precision[i - 1] = std::max(precision[i - 1], precision[i]);
@@ -143,18 +148,10 @@ inline precision_and_recall curve(std::vector<judged_box> const& boxes, index tr
   return out;
 }
 
-/// For each threshold; nothing where there is no box to find.
-using curves = std::optional<std::array<precision_and_recall, thresholds>>;
-
-inline curves curves_of(judged_boxes const& judged, index most) {
-  if (judged.truth == 0) return {};
-  std::vector<judged_box> boxes;
-  for (auto const& b : judged.boxes)
-    if (b.rank < most) boxes.push_back(b);
-  std::stable_sort(boxes.begin(), boxes.end(),
-                   [](auto const& a, auto const& b) { return a.confidence > b.confidence; });
+inline curves curves_of(judged_label const& label, std::size_t size, index most) {
+  if (label.truth[size] == 0) return {};
   curves out(std::in_place);
-  for (std::size_t t = 0; t < thresholds; ++t) (*out)[t] = curve(boxes, judged.truth, t);
+  for (std::size_t t = 0; t < thresholds; ++t) (*out)[t] = curve(label, size, most, t);
   return out;
 }
 
@@ -168,52 +165,80 @@ inline std::optional<double> mean_of(std::span<curves const> labels, double prec
 }
 }  // namespace detail
 
-/// The twelve numbers over a set of pictures. Errors: not_finite, naming the picture, for a confidence that is NaN.
-/// Source: github.com/cocodataset/cocoapi, the evaluation's rules.  Oracle: pycocotools 2.0.11.
+/// One picture, judged at every threshold and for every class of sizes: what average precision needs of it. Small, and made
+/// once where sets of pictures are drawn again and again.
+struct judged_picture {
+  std::map<index, detail::judged_label> labels;
+};
+
+/// Which predictions hit. Errors: not_finite, naming the prediction, for a confidence that is NaN.
 template <class Unit>
-average_precision_summary average_precision(std::span<grounded_picture<Unit> const> pictures,
-                                            average_precision_options const& options = {}) {
-  std::set<index> labels;
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    for (auto const& t : pictures[i].truth) labels.insert(t.label);
-    for (auto const& p : pictures[i].predicted) {
-      labels.insert(p.label);
-      if (std::isnan(p.confidence))
-        MEDMO_THROW(errc::not_finite, "picture " + std::to_string(i), "a confidence that is a number", "NaN");
-    }
+judged_picture judge_picture(grounded_picture<Unit> const& picture, average_precision_options const& options = {}) {
+  judged_picture out;
+  for (auto const& t : picture.truth) out.labels[t.label];
+  for (std::size_t i = 0; i < picture.predicted.size(); ++i) {
+    out.labels[picture.predicted[i].label];
+    if (std::isnan(picture.predicted[i].confidence))
+      MEDMO_THROW(errc::not_finite, "prediction " + std::to_string(i), "a confidence that is a number", "NaN");
   }
+  area_range const ranges[] = {{0, 1e10}, options.small, options.medium, options.large};
+  for (auto& [label, judged] : out.labels) {
+    detail::ranked_picture<Unit> ranked(picture, label, options.max_detections.back());
+    for (auto const& p : ranked.predicted) judged.boxes.push_back({p.confidence, std::ssize(judged.boxes), {}, {}});
+    for (std::size_t size = 0; size < 4; ++size) ranked.judge(size, ranges[size], judged);
+  }
+  return out;
+}
+
+/// The twelve numbers over judged pictures, all judged under the same options. One may be there several times.
+inline average_precision_summary average_precision(std::span<judged_picture const* const> pictures,
+                                                   average_precision_options const& options = {}) {
+  std::map<index, detail::judged_label> labels;
+  for (auto const* picture : pictures)
+    for (auto const& [name, judged] : picture->labels) {
+      auto& all = labels[name];
+      all.boxes.insert(all.boxes.end(), judged.boxes.begin(), judged.boxes.end());
+      for (std::size_t size = 0; size < 4; ++size) all.truth[size] += judged.truth[size];
+    }
 
   using detail::mean_of;
   using detail::precision_and_recall;
   constexpr auto precision = &precision_and_recall::precision, recall = &precision_and_recall::recall;
-  area_range const ranges[] = {{0, 1e10}, options.small, options.medium, options.large};
   auto const [few, some, most] = options.max_detections;
-  std::array<std::vector<detail::curves>, 4> of_range;
+  std::array<std::vector<detail::curves>, 4> sized;
   std::array<std::vector<detail::curves>, 2> fewer;
   average_precision_summary out;
-  for (index label : labels) {
-    std::array<detail::judged_boxes, 4> judged;
-    for (auto const& picture : pictures) {
-      detail::ranked_picture<Unit> ranked(picture, label, most);
-      for (std::size_t r = 0; r < 4; ++r) ranked.judge(ranges[r], judged[r]);
-    }
-    for (std::size_t r = 0; r < 4; ++r) of_range[r].push_back(detail::curves_of(judged[r], most));
-    fewer[0].push_back(detail::curves_of(judged[0], few));
-    fewer[1].push_back(detail::curves_of(judged[0], some));
-    out.ap_of_label[label] = mean_of({&of_range[0].back(), 1}, precision);
+  for (auto& [name, judged] : labels) {
+    detail::sort_by_confidence(judged.boxes);
+    for (std::size_t size = 0; size < 4; ++size) sized[size].push_back(detail::curves_of(judged, size, most));
+    fewer[0].push_back(detail::curves_of(judged, 0, few));
+    fewer[1].push_back(detail::curves_of(judged, 0, some));
+    out.ap_of_label[name] = mean_of({&sized[0].back(), 1}, precision);
   }
 
-  out.ap = mean_of(of_range[0], precision);
-  out.ap_50 = mean_of(of_range[0], precision, 0, 1);
-  out.ap_75 = mean_of(of_range[0], precision, 5, 6);
-  out.ap_small = mean_of(of_range[1], precision);
-  out.ap_medium = mean_of(of_range[2], precision);
-  out.ap_large = mean_of(of_range[3], precision);
-  out.ar = {mean_of(fewer[0], recall), mean_of(fewer[1], recall), mean_of(of_range[0], recall)};
-  out.ar_small = mean_of(of_range[1], recall);
-  out.ar_medium = mean_of(of_range[2], recall);
-  out.ar_large = mean_of(of_range[3], recall);
+  out.ap = mean_of(sized[0], precision);
+  out.ap_50 = mean_of(sized[0], precision, 0, 1);
+  out.ap_75 = mean_of(sized[0], precision, 5, 6);
+  out.ap_small = mean_of(sized[1], precision);
+  out.ap_medium = mean_of(sized[2], precision);
+  out.ap_large = mean_of(sized[3], precision);
+  out.ar = {mean_of(fewer[0], recall), mean_of(fewer[1], recall), mean_of(sized[0], recall)};
+  out.ar_small = mean_of(sized[1], recall);
+  out.ar_medium = mean_of(sized[2], recall);
+  out.ar_large = mean_of(sized[3], recall);
   return out;
+}
+
+/// Judges every picture, then sums. Errors: those of judge_picture.
+/// Source: github.com/cocodataset/cocoapi, the evaluation's rules.  Oracle: pycocotools 2.0.11.
+template <class Unit>
+average_precision_summary average_precision(std::span<grounded_picture<Unit> const> pictures,
+                                            average_precision_options const& options = {}) {
+  std::vector<judged_picture> judged;
+  std::vector<judged_picture const*> all;
+  judged.reserve(pictures.size());
+  for (auto const& picture : pictures) all.push_back(&judged.emplace_back(judge_picture(picture, options)));
+  return average_precision(all, options);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::metrics

@@ -167,9 +167,20 @@ TEST_CASE("average precision: an IoU that is exactly the threshold is a hit; rec
   CHECK(average_precision<medmo::pixel>(missed).ap.value() == doctest::Approx(51.0 / 101).epsilon(1e-12));
 }
 
+TEST_CASE("average precision: pictures judged once can be drawn several times") {
+  auto a = of({{0, 0, 10, 10}, {50, 0, 60, 10}}, {{0, 0, 10, 10}}), b = of({}, {{0, 0, 10, 10}});
+  std::vector<pixel_boxes> drawn{a, b, a};
+  auto judged_a = judge_picture(a), judged_b = judge_picture(b);
+  std::vector<judged_picture const*> again{&judged_a, &judged_b, &judged_a};
+  CHECK(average_precision(again).ap == average_precision<medmo::pixel>(drawn).ap);
+  CHECK(average_precision(again).ap_50.value() < average_precision(std::span(again).first(1)).ap_50.value());
+  CHECK(!average_precision(std::span<judged_picture const* const>{}).ap.has_value());
+}
+
 TEST_CASE("average precision: a confidence that is no number is refused") {
   auto p = of({{0, 0, 1, 1}}, {});
   p.predicted[0].confidence = std::numeric_limits<double>::quiet_NaN();
   std::vector<pixel_boxes> pictures{p};
   CHECK_THROWS_AS(average_precision<medmo::pixel>(pictures), medmo::error);
+  CHECK_THROWS_AS(judge_picture(p), medmo::error);
 }
