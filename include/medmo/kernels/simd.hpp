@@ -77,6 +77,9 @@ inline f32x16 fma(f32x16 const& a, f32x16 const& b, f32x16 const& c) {
 #endif
   return r;
 }
+inline f32x16 sqrt(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) { return xsimd::sqrt(x); });
+}
 inline f32x16 exp(f32x16 const& a) {
   return f32x16::map(a, [](auto x) { return xsimd::exp(x); });
 }

@@ -48,19 +48,21 @@ inline double clip_factor(double norm, double limit) { return std::min(1.0, limi
 inline void adamw_step(std::span<float> value, std::span<float const> gradient, std::span<float> first,
                        std::span<float> second, adamw_options const& o, double rate, double decay, double clip, index step) {
   double const t = static_cast<double>(step);
-  auto const b1 = static_cast<float>(o.beta1), b2 = static_cast<float>(o.beta2);
-  auto const r1 = static_cast<float>(1 - o.beta1), r2 = static_cast<float>(1 - o.beta2);
-  auto const scale = static_cast<float>(clip), keep = static_cast<float>(1 - rate * decay);
-  auto const move = static_cast<float>(rate / (1 - std::pow(o.beta1, t)));
-  auto const root = static_cast<float>(std::sqrt(1 - std::pow(o.beta2, t))), epsilon = static_cast<float>(o.epsilon);
+  using kernels::f32x16;
+  auto all = [](double x) { return f32x16(static_cast<float>(x)); };
+  f32x16 const b1 = all(o.beta1), b2 = all(o.beta2), r1 = all(1 - o.beta1), r2 = all(1 - o.beta2);
+  f32x16 const scale = all(clip), keep = all(1 - rate * decay), move = all(rate / (1 - std::pow(o.beta1, t)));
+  f32x16 const root = all(1 / std::sqrt(1 - std::pow(o.beta2, t))), epsilon = all(o.epsilon);
   parallel_ranges(static_cast<index>(value.size()), index{1} << 16, [&](index begin, index end) {
-    float *x = value.data(), *m = first.data(), *v = second.data();
-    float const* d = gradient.data();
-    for (index i = begin; i < end; ++i) {
-      float const g = d[i] * scale;
-      m[i] = b1 * m[i] + r1 * g;
-      v[i] = b2 * v[i] + r2 * (g * g);
-      x[i] = x[i] * keep - move * (m[i] / (std::sqrt(v[i]) / root + epsilon));
+    for (index i = begin; i < end; i += 16) {
+      index const n = std::min<index>(16, end - i);
+      auto load = [&](float const* p) { return n == 16 ? f32x16::load(p + i) : f32x16::load_first(p + i, n); };
+      auto save = [&](f32x16 const& v, float* p) { n == 16 ? v.store(p + i) : v.store_first(p + i, n); };
+      f32x16 const g = load(gradient.data()) * scale;
+      f32x16 const m = b1 * load(first.data()) + r1 * g, v = b2 * load(second.data()) + r2 * (g * g);
+      save(m, first.data());
+      save(v, second.data());
+      save(load(value.data()) * keep - move * (m / (sqrt(v) * root + epsilon)), value.data());
     }
   });
 }
