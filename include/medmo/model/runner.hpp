@@ -87,6 +87,7 @@ class runner {
       std::array<kernels::product, sizeof...(W)> products{
           kernels::product{w.weight.stored, y, w.bias.data, kernels::store::assign}...};
       multiply(x, products);
+      (adapt(x, w, y), ...);
     }, out);
     if constexpr (sizeof...(W) == 1)
       return std::get<0>(out);
@@ -99,6 +100,7 @@ class runner {
     std::array<kernels::product, 1> products{
         kernels::product{w.weight.stored, x, w.bias.data, kernels::store::accumulate}};
     multiply(a, products);
+    adapt(a, w, x);
     return x;
   }
 
@@ -157,20 +159,8 @@ class runner {
   template <index H, index D>
   rows<D> attend_within(rows<D> q, rows<D> k, rows<D> v, index group) {
     auto out = reserve_rows<D>(q.size);
-    memory_scope pages_end(memory_);
-    kernels::kv_layout layout{compute_, H, D / H};
-    index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
-    auto bytes = static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes())));
-    auto** table = memory_.take<std::byte*>(count);
-    auto* memory = memory_.take<std::byte>(count * bytes);
-    std::memset(memory, 0, static_cast<std::size_t>(count * bytes));
-    for (index i = 0; i < count; ++i) table[i] = memory + i * bytes;
-    kernels::attention_shape shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full,
-                                   .first = 0, .keys = group};
-    auto part = [&](rows<D> x, index at) { return rows<D>{x.row(at), group, x.stride}; };
-    kernels::attention_part const whole{shape, {table, static_cast<std::size_t>(count)}, 0, group};
-    for (index at = 0; at < q.size; at += group)
-      attend_pages(layout, {&whole, 1}, part(q, at), part(k, at), part(v, at), part(out, at));
+    kernels::attention_shape const shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full};
+    for (index at = 0; at < q.size; at += group) attend_among(H, shape, at, group, q, k, v, out);
     return out;
   }
 
@@ -250,6 +240,11 @@ class runner {
  protected:
   static float scale_of(index head_dim) { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
 
+  template <class W>
+  static void adapt(view<float> const& x, W const& w, mutable_view<float> y) {
+    if (w.adapter) kernels::low_rank_add(x, *w.adapter, y);
+  }
+
   void multiply(view<float> const& x, std::span<kernels::product const> products) {
     memory_scope scratch_end(memory_);
     index most = 0, bytes = 0;
@@ -258,6 +253,23 @@ class runner {
       bytes = std::max(bytes, kernels::matmul_scratch(p.w.type, x.rows(), x.cols(), most, thread_count()));
     auto* scratch = memory_.take<std::byte>(bytes);
     kernels::matmul(x, products, scratch);
+  }
+
+  /// Rows [row, row + count) among themselves, the first of them at position 0, on pages that last as long as the call.
+  void attend_among(index kv_heads, kernels::attention_shape shape, index row, index count, view<float> const& q,
+                    view<float> const& k, view<float> const& v, mutable_view<float> out, float* log_sums = nullptr) {
+    memory_scope pages_end(memory_);
+    kernels::kv_layout const layout{compute_, kv_heads, k.cols() / kv_heads};
+    index const pages = (count + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
+    auto const bytes = static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes())));
+    auto** table = memory_.take<std::byte*>(pages);
+    auto* memory = memory_.take<std::byte>(pages * bytes);
+    std::memset(memory, 0, static_cast<std::size_t>(pages * bytes));
+    for (index i = 0; i < pages; ++i) table[i] = memory + i * bytes;
+    shape.first = 0;
+    shape.keys = count;
+    kernels::attention_part const part{shape, {table, static_cast<std::size_t>(pages)}, row, count, log_sums};
+    attend_pages(layout, {&part, 1}, q, k, v, out);
   }
 
   static void attend_pages(kernels::kv_layout const& layout, std::span<kernels::attention_part const> parts,

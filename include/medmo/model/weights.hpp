@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "../kernels/low_rank.hpp"
 #include "../kernels/tensor_view.hpp"
 #include "config.hpp"
 
@@ -31,6 +32,7 @@ struct linear_weights {
   static constexpr index out = Out, in = In;
   medmo::weight<Out, In> weight;
   vector_weight<Bias == with_bias::yes ? Out : 0> bias;
+  kernels::low_rank const* adapter = nullptr;  ///< what is added to weight, or none; no tensor of the checkpoint
 };
 
 template <index D>
@@ -159,6 +161,18 @@ void visit(Name const& name, merger_weights<C, N>& w, F& f) {
 }  // namespace detail
 
 namespace detail {
+/// A visitor that takes whole linears and passes by all else.
+template <class F>
+struct each_linear {
+  F& f;
+  template <class Name, class Tensor>
+  void operator()(Name const&, Tensor&) {}
+};
+template <class Name, index O, index I, with_bias B, class F>
+void visit(Name const& name, linear_weights<O, I, B>& w, each_linear<F>& v) {
+  v.f(name, w);
+}
+
 struct no_name {
   friend constexpr no_name operator+(no_name, char const*) { return {}; }
 };
@@ -169,6 +183,14 @@ template <class Part, class F>
 void for_each_tensor_of(Part const& part, F&& f) {
   auto each = [&](detail::no_name, auto const& tensor) { f(tensor); };
   detail::visit(detail::no_name{}, const_cast<Part&>(part), each);  // visit is for those who change tensors, too
+}
+
+/// The same for every linear of the part.
+template <class Part, class F>
+void for_each_linear_of(Part const& part, F&& f) {
+  auto each = [&](detail::no_name, auto const& linear) { f(linear); };
+  detail::each_linear<decltype(each)> visitor{each};
+  detail::visit(detail::no_name{}, const_cast<Part&>(part), visitor);
 }
 
 /// f(name, tensor&) for every tensor the configuration has, in a fixed order; tensor is a weight or a vector_weight.
@@ -192,6 +214,13 @@ void for_each_tensor(model_weights<C>& w, F&& f) {
     for (std::size_t k = 0; k < w.vision.deepstack_merger_list.size(); ++k)
       visit(vision + ".deepstack_merger_list." + std::to_string(k), w.vision.deepstack_merger_list[k], f);
   }
+}
+
+/// f(name, linear_weights&) for every linear, by its name in the checkpoint without ".weight".
+template <class C, class F>
+void for_each_linear(model_weights<C>& w, F&& f) {
+  detail::each_linear<F> visitor{f};
+  for_each_tensor(w, visitor);
 }
 
 }  // namespace medmo::inline MEDMO_ABI

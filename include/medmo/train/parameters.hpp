@@ -18,7 +18,7 @@
 #include "../kernels/arch/bf16.hpp"
 #include "../kernels/embedding.hpp"
 #include "../model/model.hpp"
-#include "gradient_store.hpp"
+#include "weight_gradients.hpp"
 
 namespace medmo::inline MEDMO_ABI::train {
 
