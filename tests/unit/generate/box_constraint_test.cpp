@@ -11,6 +11,7 @@
 #include "../text/tokenizers.hpp"
 #include "medmo/generate/sampler.hpp"
 #include "medmo/generate/session.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -174,6 +175,7 @@ TEST_CASE("box automaton: options that mean nothing are errors") {
                          {"not UTF-8", named({"a\xff"})}};
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto e = tiny::error_of([&] { box_automaton a(c.options); });
     REQUIRE(e);
     CHECK(e->code() == medmo::errc::bad_argument);

@@ -1,5 +1,6 @@
 // Drawing the next token: ties, numbers that are none, forbidden tokens, the sets of top-k and top-p, and the shares.
 #include "medmo/generate/sampler.hpp"
+#include "../named_case.hpp"
 
 #include <doctest/doctest.h>
 
@@ -169,6 +170,7 @@ TEST_CASE("sampler: options that mean nothing are refused") {
       {"log_probabilities", {.log_probabilities = -1}}};
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     try {
       draw_once({1, 2, 3}, c.options);
       FAIL("accepted");

@@ -7,6 +7,7 @@
 
 #include "byte_model.hpp"
 #include "medmo/generate/embed.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -112,6 +113,7 @@ TEST_CASE("score and embed: what cannot be done is refused") {
       {"a later token beyond the vocabulary", errc::bad_argument, ids({1, 288})}};
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto const e = tiny::error_of(c.f);
     REQUIRE(e);
     CHECK(e->code() == c.code);

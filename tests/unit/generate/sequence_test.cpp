@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "../model/tiny_model.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -231,6 +232,7 @@ TEST_CASE("sequence: an error leaves it as it was") {
   auto const before = logits_of(s);
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto e = tiny::error_of([&] { s.append(c.ids, c.pictures); });
     REQUIRE(e);
     CHECK(e->code() == c.code);
@@ -251,6 +253,7 @@ TEST_CASE("sequence: patches that do not fit their grid are refused") {
   for (auto const& c : {bad{"more patches", {1, 4, 8}}, bad{"odd height", {1, 3, 8}}, bad{"nothing", {1, 0, 6}},
                         bad{"negative", {-1, -4, 6}}, bad{"no time", {0, 4, 6}}}) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto e = tiny::error_of([&] { medmo::see_picture(m, tiny::view_of(patches), c.grid, memory); });
     REQUIRE(e);
     CHECK(e->code() == medmo::errc::bad_argument);

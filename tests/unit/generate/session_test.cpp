@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "../model/tiny_model.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -157,6 +158,7 @@ TEST_CASE("session: an error takes the turn back") {
                          {"negative length", {}, "a", -1, medmo::errc::bad_argument}};
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto e = tiny::error_of([&] { chat.ask(c.pictures, c.prompt, {.max_new_tokens = c.tokens}); });
     REQUIRE(e);
     CHECK(e->code() == c.code);
@@ -164,6 +166,40 @@ TEST_CASE("session: an error takes the turn back") {
   auto after = chat.ask({}, "Where?", {.max_new_tokens = 8}), expected = calm.ask({}, "Where?", {.max_new_tokens = 8});
   CHECK(after.tokens == expected.tokens);
   CHECK(after.prompt_tokens == expected.prompt_tokens);
+}
+
+TEST_CASE("session: pictures of any size, prompts of any text") {
+  auto model = make<seeing>();
+  medmo::session chat(model);
+  for (auto [width, height] : std::initializer_list<std::pair<index, index>>{
+           {1, 1}, {1, 2}, {2, 1}, {3, 5}, {31, 33}, {305, 30}, {200, 1}, {1, 200}, {15, 1000}, {97, 64}}) {
+    CAPTURE(width);
+    CAPTURE(height);
+    chat.reset();
+    auto answer = chat.ask({picture(width, height, 1)}, "What?", {.max_new_tokens = 2});
+    CHECK(answer.stopped != stop_reason::not_finite);
+  }
+  chat.reset();
+  for (auto [width, height] : std::initializer_list<std::pair<index, index>>{{201, 1}, {1, 201}, {2, 500}, {0, 0}, {0, 5}}) {
+    auto const name = std::to_string(width) + " x " + std::to_string(height);
+    CAPTURE(name);
+    named_case(name);
+    auto e = tiny::error_of([&, w = width, h = height] { chat.ask({picture(w, h, 1)}, "What?", {.max_new_tokens = 2}); });
+    REQUIRE(e);
+    CHECK(e->code() == medmo::errc::bad_image);
+    CHECK(chat.tokens().length() == 0);
+  }
+  using namespace std::literals;
+  for (auto prompt : {""s, " "s, "\n"s, "\0"s, "<|im_end|>"s, "<|im_start|><|im_start|>"s, "<|image_pad|>"s,
+                      "<|vision_start|><|image_pad|><|vision_end|>"s, "<|endoftext|>"s, "<box>"s, std::string(300, '!')}) {
+    CAPTURE(prompt);
+    chat.reset();
+    auto answer = chat.ask({picture(64, 32, 1)}, prompt, {.max_new_tokens = 2});
+    CHECK(answer.stopped != stop_reason::not_finite);
+    index pads = 0;
+    for (index id : chat.tokens().ids()) pads += id == seeing::tokens.image_pad;
+    CHECK(pads == 2);  // those of the picture, and none of the prompt's
+  }
 }
 
 TEST_CASE("session: what a lost turn saw is never taken for the next picture") {

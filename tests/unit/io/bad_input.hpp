@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "medmo/core/error.hpp"
+#include "../named_case.hpp"
 
 namespace bad_input {
 
@@ -22,6 +23,7 @@ namespace bad_input {
 template <class F>
 void refused(std::string const& name, medmo::errc code, std::string const& part, F&& f) {
   INFO("case: ", name);
+  named_case(name);
   std::optional<medmo::error> caught;
   try {
     f();

@@ -13,6 +13,7 @@
 #include "medmo/io/dicom.hpp"
 
 #include "dicom_parts.hpp"
+#include "../named_case.hpp"
 
 using namespace medmo;
 
@@ -450,6 +451,7 @@ TEST_CASE("bad files are refused, each by its name") {
   };
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     parts p;
     c.damage(p);
     try {

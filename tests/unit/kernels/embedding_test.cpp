@@ -2,6 +2,7 @@
 #include "medmo/kernels/embedding.hpp"
 
 #include "random_rows.hpp"
+#include "../named_case.hpp"
 
 namespace kernel_tests {
 namespace {
@@ -38,6 +39,7 @@ TEST_CASE("embedding: bad ids and types are errors, and nothing is written") {
                         bad{"huge", index{1} << 62, dtype::f32, medmo::errc::bad_argument, "token 1"},
                         bad{"integers", 1, dtype::i32, medmo::errc::unsupported, "embedding"}}) {
     CAPTURE(c.name);
+    named_case(c.name);
     medmo::kernels::stored_matrix stored{c.type, reinterpret_cast<std::byte const*>(table.data()), 9, 21};
     std::vector<index> ids{2, c.id};
     random_rows out("embedding.out", 2, 21);

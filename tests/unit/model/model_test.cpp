@@ -5,6 +5,7 @@
 
 #include "medmo/generate/sequence.hpp"
 #include "tiny_model.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -84,6 +85,7 @@ TEST_CASE("model: what is wrong with a checkpoint is said by name") {
   };
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto source = tiny::random_checkpoint<seeing>();
     c.change(source);
     auto shared = std::make_shared<memory_source const>(std::move(source));

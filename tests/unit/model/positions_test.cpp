@@ -2,6 +2,7 @@
 #include "medmo/model/positions.hpp"
 
 #include "tiny_model.hpp"
+#include "../named_case.hpp"
 
 namespace {
 
@@ -65,6 +66,7 @@ TEST_CASE("positions: pads and grids that do not fit each other") {
   };
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     auto e = tiny::error_of([&] { place(c.ids, c.grids); });
     REQUIRE(e);
     CHECK(e->code() == medmo::errc::bad_argument);

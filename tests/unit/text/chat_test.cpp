@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tokenizers.hpp"
+#include "../named_case.hpp"
 
 using namespace medmo::text;
 using medmo::io::json;
@@ -169,6 +170,7 @@ TEST_CASE("conversations that have no form are refused") {
   };
   for (auto const& c : cases) {
     CAPTURE(c.name);
+    named_case(c.name);
     try {
       render_chat(qwen_tokenizer(), c.messages);
       FAIL("accepted");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tokenizers.hpp"
+#include "../named_case.hpp"
 
 using namespace medmo::text;
 using medmo::errc;
@@ -72,6 +73,7 @@ bool equal(A const& a, B const& b) {
 /// Runs `load`; the error's code must be `code` and its sentence must name `named`.
 void expect_error(char const* name, errc code, std::string const& named, std::function<void()> const& load) {
   CAPTURE(name);
+  named_case(name);
   try {
     load();
     FAIL_CHECK("accepted");

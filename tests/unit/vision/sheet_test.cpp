@@ -1,5 +1,6 @@
 // Sheets: what stands in which cell, truth beside and together, any size and number of pictures, bad input.
 #include "medmo/vision/sheet.hpp"
+#include "../named_case.hpp"
 
 #include <doctest/doctest.h>
 
@@ -116,6 +117,7 @@ TEST_CASE("sheet: bad input is an error") {
                         bad{"too large", one, {.most_side = 16385}, medmo::errc::bad_argument},
                         bad{"enlarged without end", one, {.boxes = {.least_side = 5000}}, medmo::errc::bad_argument}}) {
     CAPTURE(c.name);
+    named_case(c.name);
     try {
       sheet(c.pictures, {}, c.options);
       FAIL("accepted");
