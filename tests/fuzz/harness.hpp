@@ -34,7 +34,10 @@
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/allocator_interface.h>
+extern "C" {  // of <sanitizer/allocator_interface.h>, which g++ does not ship
+int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+std::size_t __sanitizer_get_allocated_size(void const volatile*);
+}
 #else
 #include <malloc.h>
 
@@ -93,7 +96,7 @@ class memory {
 #if defined(__SANITIZE_ADDRESS__)
     static bool const once = [] {
       auto on_free = [](void const volatile* p) {
-        if (auto* q = const_cast<void const*>(p)) gave(__sanitizer_get_allocated_size(q));
+        if (p) gave(__sanitizer_get_allocated_size(p));
       };
       return __sanitizer_install_malloc_and_free_hooks([](void const volatile*, std::size_t size) { took(size); }, on_free) != 0;
     }();
