@@ -1,5 +1,5 @@
-// What is trained: copies of the chosen tensors of a model with their gradients and optimiser moments, and a model that
-// computes with them. Frozen tensors stay where the model has them and get nothing. Each kind (values, gradients, moments)
+// What is trained: copies of the chosen tensors of a model, adapters, their gradients and optimiser moments, and a model
+// that computes with them. Frozen tensors stay where the model has them and get nothing. Each kind (values, gradients, moments)
 // is one block of memory in the order of for_each_tensor, so that norms, files and all-reduce see plain arrays.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "../kernels/arch/bf16.hpp"
 #include "../kernels/embedding.hpp"
 #include "../model/model.hpp"
+#include "lora.hpp"
 #include "weight_gradients.hpp"
 
 namespace medmo::inline MEDMO_ABI::train {
@@ -58,14 +59,17 @@ struct parameter {
 template <model_configuration C>
 class parameters {
  public:
-  /// Copies the tensors of the parts of `base`, which must outlive this. f32 matrices stay f32; all others compute as bf16
-  /// and are held as f32 too. Errors: too_large (no memory).
-  parameters(model<C> const& base, trained_parts parts)
-      : model_(model<C>::over(take_over(base.weights(), parts))) {}
+  /// Copies the tensors of the parts of `base`, which must outlive this, and adds adapters. f32 matrices stay f32; all
+  /// others compute as bf16 and are held as f32 too; adapters are f32.
+  /// Errors: bad_argument (options; nothing to train), too_large (no memory).
+  parameters(model<C> const& base, trained_parts parts, lora_options const& lora = {})
+      : model_(model<C>::over(take_over(base.weights(), parts, lora))), base_(model<C>::over(without_adapters(model_.weights()))) {}
   parameters(parameters const&) = delete;
 
   /// The model as it is now: every pass through it sees the last step.
   model<C> const& current() const { return model_; }
+  /// The same without its adapters: the reference of a KL term, if nothing else is trained.
+  model<C> const& without_adapters() const { return base_; }
   weight_gradients const& gradients() const { return gradients_; }
   std::span<parameter const> all() const { return all_; }
 
@@ -89,41 +93,74 @@ class parameters {
  private:
   std::span<float> block(std::size_t i) { return {blocks_[i], static_cast<std::size_t>(size_)}; }
 
-  /// `w` with the trained tensors replaced by copies in our blocks.
-  model_weights<C> take_over(model_weights<C> w, trained_parts parts) {
-    index narrow_size = 0;
+  /// `w` with the trained tensors replaced by copies in our blocks, and with adapters.
+  model_weights<C> take_over(model_weights<C> w, trained_parts parts, lora_options const& lora) {
+    check(lora);
+    index narrow = 0;
+    auto plan = [&](parameter p) {
+      p.part = part_of(p.name);
+      p.size = p.rows * p.cols;
+      p.offset = size_;
+      size_ += padded(p.size);
+      if (p.is_narrow) narrow += padded(p.size);
+      all_.push_back(std::move(p));
+    };
     for_each_tensor(w, [&](std::string const& name, auto& t) {
       if (!parts.has(part_of(name))) return;
-      parameter p{.name = name, .part = part_of(name), .offset = size_};
       if constexpr (requires { t.stored; })
-        p.is_matrix = true, p.rows = t.rows, p.cols = t.cols, p.is_narrow = t.stored.type != dtype::f32;
+        plan({.name = name, .is_matrix = true, .is_narrow = t.stored.type != dtype::f32, .rows = t.rows, .cols = t.cols});
       else
-        p.rows = 1, p.cols = t.size;
-      p.size = p.rows * p.cols;
-      size_ += padded(p.size);
-      if (p.is_narrow) narrow_size += padded(p.size);
-      all_.push_back(std::move(p));
+        plan({.name = name, .rows = 1, .cols = t.size});
     });
+    std::size_t const adapted = all_.size();
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      plan({.name = name + ".lora_A.weight", .is_matrix = true, .rows = lora.rank, .cols = l.in});
+      plan({.name = name + ".lora_B.weight", .is_matrix = true, .rows = l.out, .cols = lora.rank});
+    });
+    if (all_.empty()) MEDMO_THROW(errc::bad_argument, "training", "a part or an adapter to train", "none");
+    place(narrow);
+
+    auto next = all_.begin();
+    for_each_tensor(w, [&](std::string const& name, auto& t) {
+      if (!parts.has(part_of(name))) return;
+      replace(t, *next);
+      round(*next++);
+    });
+    adapters_.reserve((all_.size() - adapted) / 2);
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      auto const &a = *next++, &b = *next++;
+      begin_adapter(a.value, a.rows, a.cols, a.name, lora.seed);
+      auto stored = [](parameter const& p) {
+        return kernels::stored_matrix{dtype::f32, reinterpret_cast<std::byte const*>(p.value), p.rows, p.cols};
+      };
+      l.adapter = &adapters_.emplace_back(kernels::low_rank{stored(a), stored(b), lora.scale()});
+      gradients_.add(a.value, a.gradient);
+      gradients_.add(b.value, b.gradient);
+    });
+    return w;
+  }
+  static model_weights<C> without_adapters(model_weights<C> w) {
+    for_each_linear(w, [](std::string const&, auto& l) { l.adapter = nullptr; });
+    return w;
+  }
+  /// Takes the memory, zeroed, and tells every parameter where it lies.
+  void place(index narrow) {
     auto bytes = [](index count, std::size_t size) { return arena::padded(static_cast<std::size_t>(count) * size); };
-    memory_.reserve(4 * bytes(size_, sizeof(float)) + bytes(narrow_size, sizeof(bf16)));
+    memory_.reserve(4 * bytes(size_, sizeof(float)) + bytes(narrow, sizeof(bf16)));
     for (auto& b : blocks_) {
       b = memory_.take<float>(size_);
       std::fill_n(b, size_, 0.0f);
     }
-    bf16* next = memory_.take<bf16>(narrow_size);
-    std::size_t i = 0;
-    for_each_tensor(w, [&](std::string const& name, auto& t) {
-      if (!parts.has(part_of(name))) return;
-      auto& p = all_[i++];
+    bf16* next = memory_.take<bf16>(narrow);
+    for (auto& p : all_) {
       p.value = blocks_[0] + p.offset;
       p.gradient = blocks_[1] + p.offset;
       p.first = blocks_[2] + p.offset;
       p.second = blocks_[3] + p.offset;
       if (p.is_narrow) p.rounded = std::exchange(next, next + padded(p.size));
-      replace(t, p);
-      round(p);
-    });
-    return w;
+    }
   }
   template <index Out, index In>
   void replace(weight<Out, In>& w, parameter const& p) {
@@ -147,7 +184,8 @@ class parameters {
   index size_ = 0;
   std::vector<parameter> all_;
   weight_gradients gradients_;
-  model<C> model_;  // last: made of the others
+  std::vector<kernels::low_rank> adapters_;
+  model<C> model_, base_;  // last: made of the others
 };
 
 }  // namespace medmo::inline MEDMO_ABI::train

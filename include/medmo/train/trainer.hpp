@@ -42,6 +42,7 @@ enum class decayed { everything, matrices };  ///< matrices: neither norms nor b
 
 struct trainer_options {
   trained_parts parts{};
+  lora_options lora{};  ///< adapters beside what `parts` trains; usually of parts that are frozen
   std::array<double, model_parts> learning_rate = {1e-5, 1e-5, 1e-5, 1e-5, 1e-5};  ///< in the order of model_part
   train::schedule schedule{};
   adamw_options adamw{};
@@ -61,7 +62,7 @@ struct step_report {
 template <model_configuration C>
 class trainer {
  public:
-  trainer(model<C> const& base, trainer_options const& options) : options_(options), parameters_(base, options.parts) {}
+  trainer(model<C> const& base, trainer_options const& options) : options_(options), parameters_(base, options.parts, options.lora) {}
 
   /// The model as it is now; what it generates has the bits that the tape computes.
   model<C> const& current() const { return parameters_.current(); }
@@ -77,15 +78,16 @@ class trainer {
   /// Errors: bad_argument for samples that do not fit the model or themselves; nothing has then changed.
   step_report step(std::span<training_sample const> batch, index per_pass = 0) {
     step_report report;
-    for (auto const& s : batch) {
-      check(s);
-      report.tokens += learned_tokens(s);
+    for (auto const& s : batch) {  // all of it is looked at before any of it counts
+      lay_out({&s, 1});
+      report.tokens += static_cast<index>(targets_.size());
     }
     if (report.tokens == 0)
       MEDMO_THROW(errc::bad_argument, "training step", "a batch with tokens to learn", std::to_string(batch.size()) + " samples without");
     auto const share = 1.0 / static_cast<double>(report.tokens);
     auto const size = per_pass > 0 ? static_cast<std::size_t>(per_pass) : batch.size();
     double total = 0;
+    clear_unless_done guard{parameters_};
     for (std::size_t at = 0; at < batch.size(); at += size) {
       auto const now = batch.subspan(at, std::min(size, batch.size() - at));
       index count = 0;
@@ -95,6 +97,7 @@ class trainer {
       for (double l : log_probabilities_) total -= l;
     }
     report.loss = total * share;
+    guard.done = true;
     update(report);
     return report;
   }
@@ -136,6 +139,15 @@ class trainer {
   std::size_t activation_bytes() const { return memory_.capacity() + buffers_.bytes(); }
 
  private:
+  /// Half a batch's gradients must not outlive an error.
+  struct clear_unless_done {
+    train::parameters<C>& of;
+    bool done = false;
+    ~clear_unless_done() {
+      if (!done) of.clear_gradients();
+    }
+  };
+
   static void check(training_sample const& s) {
     if (s.ids.empty()) MEDMO_THROW(errc::bad_argument, "training sample", "at least one token", "none");
     if (!s.learned.empty() && s.learned.size() != s.ids.size())

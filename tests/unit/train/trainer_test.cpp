@@ -2,9 +2,12 @@
 // The one file of this room that instantiates models.
 #include "medmo/train/trainer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
+#include "allocations.hpp"
 #include "medmo/generate/log_probability.hpp"
 #include "medmo/generate/sequence.hpp"
 #include "parity/configurations.hpp"
@@ -198,6 +201,232 @@ TEST_CASE("trainer: log-probabilities are those of generation, bit for bit") {
       }
     }
   }
+}
+
+/// Gradients of the golden batch by name.
+std::map<std::string, std::vector<float>> gradients(medmo::model<seeing> const& model, train::trainer_options const& options) {
+  train::trainer<seeing> t(model, options);
+  accumulate(t, golden_batch<seeing>());
+  std::map<std::string, std::vector<float>> out;
+  for (auto const& p : t.parameters().all()) out[p.name].assign(p.gradient, p.gradient + p.size);
+  return out;
+}
+
+TEST_CASE("trainer: a frozen part has no gradient, and the others have the bytes they have when all is trained") {
+  auto const model = load<seeing>();
+  for (auto kept : {train::activations::keep, train::activations::recompute}) {
+    train::trainer_options options;
+    options.activations = kept;
+    auto const all = gradients(model, options);
+    struct named {
+      char const* name;
+      train::trained_parts parts;
+    };
+    for (auto const& c : {named{"vision tower", {true, false, false, false, false}}, named{"merger", {false, true, false, false, false}},
+                          named{"DeepStack mergers", {false, false, true, false, false}}, named{"decoder", {false, false, false, true, false}},
+                          named{"embeddings", {false, false, false, false, true}}, named{"merger and decoder", {false, true, false, true, false}},
+                          named{"all but the tower", {false, true, true, true, true}}}) {
+      CAPTURE(c.name);
+      options.parts = c.parts;
+      auto const some = gradients(model, options);
+      CHECK(!some.empty());
+      std::size_t expected = 0;
+      for (auto const& [name, g] : all) {
+        bool const wanted = c.parts.has(train::part_of(name));
+        expected += wanted ? 1 : 0;
+        CAPTURE(name);
+        CHECK(some.count(name) == (wanted ? 1 : 0));
+        if (wanted && some.count(name)) CHECK(tiny::same_bytes(g, some.at(name)));
+      }
+      CHECK(some.size() == expected);
+    }
+  }
+}
+
+TEST_CASE("trainer: adapters begin as nothing, learn, and are generated with as they were trained") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16}) {
+    CAPTURE(name_of(type));
+    auto const model = load<seeing>(type);
+    auto const batch = golden_batch<seeing>();
+    auto options = golden_options();
+    options.parts = {false, false, false, false, false};
+    options.lora = {.rank = 4, .alpha = 6, .targets = {"q_proj", "v_proj", "down_proj", "attn.qkv", "linear_fc1"}, .seed = 5};
+    options.learning_rate.fill(2e-2);
+    train::trainer<seeing> plain(model, {}), t(model, options);
+    index count = 0;
+    for (auto const& s : batch) count += train::learned_tokens(s);
+    std::vector<double> before(static_cast<std::size_t>(count)), now = before;
+    plain.log_probabilities(batch, before);
+    t.log_probabilities(batch, now);
+    CHECK(before == now);
+    double first = 0, last = 0;
+    for (int i = 0; i < 20; ++i) {
+      last = t.step(batch).loss;
+      if (i == 0) first = last;
+    }
+    CHECK(last < 0.6 * first);
+
+    // generation with the adapters says what the tape says
+    t.log_probabilities(batch, now);
+    medmo::arena memory;
+    auto const& s = batch[1];
+    auto const features = medmo::see_picture(t.current(), tiny::view_of(s.pictures[0].patches), s.pictures[0].grid, memory);
+    medmo::visual_features const* seen = &features;
+    medmo::sequence<seeing> sequence(t.current());
+    medmo::stage_map stages;
+    sequence.append(s.ids, {&seen, 1}, 5, &stages);
+    auto at = static_cast<std::size_t>(train::learned_tokens(batch[0]));
+    auto const& logits = stages.at("logits");
+    for (std::size_t i = 1; i < s.ids.size(); ++i)
+      if (s.learned[i]) {
+        std::span<float const> row(logits.data() + static_cast<index>(i - 1) * logits.cols(), static_cast<std::size_t>(logits.cols()));
+        CHECK(now[at++] == medmo::log_probability(row, s.ids[i]));
+      }
+
+    // switched off, it is the model it was; merged, the model it became
+    train::trainer<seeing> off(t.parameters().without_adapters(), {});
+    off.log_probabilities(batch, now);
+    CHECK(before == now);
+    if (type != medmo::dtype::f32) continue;
+    auto merged = t.current().weights();
+    std::vector<std::vector<float>> rows;
+    medmo::for_each_linear(merged, [&](std::string const&, auto& l) {
+      if (!l.adapter) return;
+      auto& m = rows.emplace_back(static_cast<std::size_t>(l.out * l.in));
+      for (index o = 0; o < l.out; ++o) medmo::kernels::merged_row(l.weight.stored, *l.adapter, o, m.data() + o * l.in);
+      l.weight.stored.bytes = reinterpret_cast<std::byte const*>(m.data());
+      l.adapter = nullptr;
+    });
+    auto const as_one = medmo::model<seeing>::over(merged);
+    train::trainer<seeing> one(as_one, {});
+    std::vector<double> with(before.size());
+    one.log_probabilities(batch, with);
+    t.log_probabilities(batch, now);
+    for (std::size_t i = 0; i < with.size(); ++i) CHECK(with[i] == doctest::Approx(now[i]).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("trainer: gradients of adapters against central differences") {
+  auto const model = load<seeing>();
+  auto const batch = golden_batch<seeing>();
+  train::trainer_options options;
+  options.parts = {false, false, false, false, false};
+  options.lora = {.rank = 3, .alpha = 4, .targets = {"k_proj", "o_proj", "up_proj", "linear_fc2"}, .seed = 5};
+  train::trainer<seeing> t(model, options);
+  medmo::random_stream random(1, 2);
+  for (auto const& p : t.parameters().all())
+    if (p.name.ends_with("lora_B.weight"))
+      for (index i = 0; i < p.size; ++i) p.value[i] = 0.1f * random.normal(static_cast<std::uint64_t>(p.offset + i));
+  accumulate(t, batch);
+  index count = 0;
+  for (auto const& s : batch) count += train::learned_tokens(s);
+  std::vector<double> lps(static_cast<std::size_t>(count));
+  auto loss = [&] {
+    t.log_probabilities(batch, lps);
+    double total = 0;
+    for (double l : lps) total -= l / static_cast<double>(count);
+    return total;
+  };
+  for (auto const& p : t.parameters().all()) {  // along the gradient itself, the slope is its norm
+    double norm = 0;
+    for (index i = 0; i < p.size; ++i) norm += static_cast<double>(p.gradient[i]) * static_cast<double>(p.gradient[i]);
+    norm = std::sqrt(norm);
+    std::vector<float> const at(p.value, p.value + p.size);
+    double const h = 1e-2;
+    auto shift = [&](double by) {
+      for (index i = 0; i < p.size; ++i)
+        p.value[i] = at[static_cast<std::size_t>(i)] + static_cast<float>(by / norm) * p.gradient[i];
+      return loss();
+    };
+    double const slope = (shift(h) - shift(-h)) / (2 * h);
+    shift(0);
+    CAPTURE(p.name);
+    CHECK(slope == doctest::Approx(norm).epsilon(2e-2));
+  }
+}
+
+TEST_CASE("trainer: a loss or gradient that is not finite changes nothing and is counted") {
+  auto const model = load<seeing>();
+  auto const batch = golden_batch<seeing>();
+  train::trainer<seeing> t(model, golden_options());
+  t.step(batch);
+  auto bytes = [&](std::span<float> x) { return std::vector<float>(x.begin(), x.end()); };
+  auto const values = bytes(t.parameters().values()), first = bytes(t.parameters().first_moments());
+  std::vector<double> lps(static_cast<std::size_t>(train::learned_tokens(batch[1])));
+  train::step_report report;
+  t.accumulate({&batch[1], 1}, lps, [](std::size_t i, double) { return i == 3 ? std::numeric_limits<double>::quiet_NaN() : -1.0; });
+  t.update(report);
+  CHECK(report.skipped);
+  report.loss = std::numeric_limits<double>::infinity();
+  t.accumulate({&batch[1], 1}, lps, [](std::size_t, double) { return -1.0; });
+  t.update(report);
+  CHECK(report.skipped);
+  CHECK(t.skipped() == 2);
+  CHECK(t.steps() == 1);
+  CHECK(tiny::same_bytes(values, bytes(t.parameters().values())));
+  CHECK(tiny::same_bytes(first, bytes(t.parameters().first_moments())));
+  CHECK(!t.step(batch).skipped);  // nothing of it is left
+  CHECK(t.steps() == 2);
+  train::trainer<seeing> other(model, golden_options());
+  other.step(batch);
+  other.step(batch);
+  CHECK(tiny::same_bytes(bytes(other.parameters().values()), bytes(t.parameters().values())));
+}
+
+TEST_CASE("trainer: a second step of the same shape allocates nothing; nor does one of an earlier shape") {
+  auto const model = load<seeing>(medmo::dtype::bf16);
+  auto const batch = golden_batch<seeing>();
+  std::vector<train::training_sample> const other{batch[1], batch[1]};
+  for (auto kept : {train::activations::keep, train::activations::recompute}) {
+    auto options = golden_options();
+    options.activations = kept;
+    train::trainer<seeing> t(model, options);
+    t.step(batch);
+    t.step(other);
+    auto const bytes = t.activation_bytes();
+    long const before = train_tests::allocations();
+    for (int i = 0; i < 3; ++i) t.step(batch), t.step(other);
+    CHECK(train_tests::allocations() == before);
+    CHECK(t.activation_bytes() == bytes);
+  }
+}
+
+TEST_CASE("trainer: samples that do not fit are refused, and nothing has changed") {
+  auto const model = load<seeing>();
+  auto const good = golden_batch<seeing>();
+  train::trainer<seeing> t(model, golden_options());
+  using batch = std::vector<train::training_sample>;
+  struct bad {
+    char const* name;
+    void (*damage)(batch&);
+    char const* where;
+  };
+  for (auto const& c : {bad{"no samples", [](batch& b) { b.clear(); }, "training step"},
+                        bad{"no tokens", [](batch& b) { b[1].ids.clear(), b[1].learned.clear(); }, "training sample"},
+                        bad{"marks do not match", [](batch& b) { b[1].learned.pop_back(); }, "training sample"},
+                        bad{"nothing to learn", [](batch& b) { for (auto& s : b) std::fill(s.learned.begin(), s.learned.end(), std::uint8_t{0}); }, "training step"},
+                        bad{"an id too high", [](batch& b) { b[0].ids[2] = seeing::text.vocab; }, "token 2"},
+                        bad{"an id too low", [](batch& b) { b[0].ids[0] = -1; }, "token 0"},
+                        bad{"a picture missing", [](batch& b) { b[0].pictures.pop_back(); }, "token"},
+                        bad{"a picture too many", [](batch& b) { b[2].pictures.push_back(b[1].pictures[0]); }, "prompt"},
+                        bad{"patches too few", [](batch& b) { b[1].pictures[0].patches.conservativeResize(3, Eigen::NoChange); }, "patches of a training sample"},
+                        bad{"a grid of odd size", [](batch& b) { b[1].pictures[0].grid.h = 3; }, "patches of a training sample"},
+                        bad{"an empty grid", [](batch& b) { b[1].pictures[0].grid = {0, 0, 0}; }, "patches of a training sample"}}) {
+    CAPTURE(c.name);
+    auto b = good;
+    c.damage(b);
+    auto const e = tiny::error_of([&] { t.step(b, 1); });
+    REQUIRE(e);
+    CHECK(e->code() == medmo::errc::bad_argument);
+    CHECK(e->where().find(c.where) == 0);
+    CHECK(t.steps() == 0);
+    auto const g = t.parameters().gradient_values();
+    CHECK(std::all_of(g.begin(), g.end(), [](float x) { return x == 0; }));
+  }
+  CHECK(tiny::error_of([&] { train::trainer<seeing>(model, {.parts = {false, false, false, false, false}}); }));
+  CHECK(tiny::error_of([&] { train::trainer<seeing>(model, {.lora = {.rank = 257}}); }));
+  train::trainer<seeing> fresh(model, golden_options());
+  CHECK(t.step(good).loss == fresh.step(good).loss);
 }
 
 }  // namespace

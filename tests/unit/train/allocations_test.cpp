@@ -1,0 +1,40 @@
+// The counter of allocations (allocations.hpp), and that it counts.
+#include "allocations.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace {
+std::atomic<long> count{0};
+void* counted(std::size_t size, std::size_t alignment) {
+  ++count;
+  if (void* p = std::aligned_alloc(alignment, (size + alignment) / alignment * alignment)) return p;
+  throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t n) { return counted(n, 16); }
+void* operator new[](std::size_t n) { return counted(n, 16); }
+void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+long train_tests::allocations() { return count; }
+
+TEST_CASE("allocations: each is counted") {
+  long const before = train_tests::allocations();
+  auto volatile* p = new int(1);
+  delete p;
+  CHECK(train_tests::allocations() == before + 1);
+}
