@@ -1,8 +1,10 @@
 // What a model answered: text, tokens, boxes, and why it ended.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/box.hpp"
@@ -31,6 +33,18 @@ constexpr std::string_view name_of(stop_reason r) {
 
 struct timings {
   double vision_ms = 0, prefill_ms = 0, decode_ms = 0;
+};
+
+/// Milliseconds since it was made or last read.
+class stopwatch {
+ public:
+  double lap() {
+    auto const now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double, std::milli>(now - std::exchange(start_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 struct answer {

@@ -36,26 +36,35 @@ class decoder_pass {
     memory_->reserve(bytes);
     auto const count = static_cast<std::size_t>(rows);
     logits_.resize(count * static_cast<std::size_t>(C::text.vocab));
-    ids_.reserve(count), positions_.reserve(count), segments_.reserve(count);
+    ids_.reserve(count), positions_.reserve(count), segments_.reserve(count), members_.reserve(count);
     rows_ = rows, threads_ = threads;
   }
 
-  /// `ids`, text tokens below the vocabulary, will go behind `s`, which must not be in this pass yet. Errors: too_large.
+  /// `ids`, text tokens below the vocabulary, are to go behind `s`, which must not be in this pass yet. Errors: too_large.
   void add(sequence<C>& s, std::span<index const> ids) {
     MEDMO_ASSERT(!ids.empty() && s.model_ == &model_);
     reserve(rows() + static_cast<index>(ids.size()));
-    s.push(ids);
+    s.make_room(static_cast<index>(ids.size()));
     ids_.insert(ids_.end(), ids.begin(), ids.end());
-    auto const placed = std::span(s.positions_).last(ids.size());
-    positions_.insert(positions_.end(), placed.begin(), placed.end());
+    members_.push_back(&s);
     segments_.push_back({&s.cache_, static_cast<index>(ids.size())});
   }
 
   index rows() const { return static_cast<index>(ids_.size()); }
+  /// Forgets what was added and has not run.
+  void clear() { ids_.clear(), members_.clear(), segments_.clear(), positions_.clear(); }
 
   /// Takes the added tokens through the decoder; the next add begins another pass. Logits of the sequences are stale.
   void run() {
     if (ids_.empty()) return;
+    index row = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      auto const count = static_cast<std::size_t>(segments_[i].rows);
+      members_[i]->push(std::span(ids_).subspan(static_cast<std::size_t>(row), count));
+      auto const placed = std::span(members_[i]->positions_).last(count);
+      positions_.insert(positions_.end(), placed.begin(), placed.end());
+      row += segments_[i].rows;
+    }
     {
       runner engine(*memory_, segments_);
       auto scope = engine.scope();
@@ -66,7 +75,7 @@ class decoder_pass {
     }
     for (auto const& s : segments_) s.cache->advance(s.rows);
     ++passes_;
-    ids_.clear(), positions_.clear(), segments_.clear();
+    clear();
   }
 
   /// Logits [V] behind the row-th token of the last pass; a sampler may change them.
@@ -85,6 +94,7 @@ class decoder_pass {
   std::vector<index> ids_;
   std::vector<token_position> positions_;
   std::vector<segment> segments_;
+  std::vector<sequence<C>*> members_;  // whose the segments are
 };
 
 }  // namespace medmo::inline MEDMO_ABI

@@ -62,7 +62,7 @@ embedding embed(pretrained<C> const& p, std::vector<image> const& pictures, std:
   if (options.prefill_chunk < 1)
     MEDMO_THROW(errc::bad_argument, "embed", "prefill_chunk >= 1", std::to_string(options.prefill_chunk));
   sequence<C> tokens(p.model);
-  auto const turn = see_turn(p, pictures, text, tokens.memory(), options.turn);
+  auto const turn = see_turn(p, std::span(pictures), text, tokens.memory(), options.turn);
   return embed_tokens(tokens, turn.prompt.ids, turn.features(), options);
 }
 

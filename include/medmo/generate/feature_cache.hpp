@@ -34,10 +34,10 @@ inline digest picture_digest(image const& picture, vision::preprocess_options co
   return hash.add(std::as_bytes(std::span(picture.pixels))).finish();
 }
 
-/// Of a picture for one model. The model's own part is a hash of its vision weights, made once when first asked for.
+/// Of a picture for one model. The model's own part is a hash of its vision weights, computed when first asked for.
 template <vision_language_configuration C>
 digest feature_key(model<C> const& m, image const& picture, vision::preprocess_options const& options) {
-  auto const& tower = m.vision_digest();
+  auto const tower = m.vision_digest();
   auto const seen = picture_digest(picture, options);
   return blake2s().add(std::as_bytes(std::span(tower))).add(std::as_bytes(std::span(seen))).finish();
 }
@@ -82,8 +82,10 @@ class feature_cache {
       places_.erase(entries_.back().key);
       entries_.pop_back();
     }
-    entries_.push_front({key, std::move(features)});
-    places_[key] = entries_.begin();
+    std::list<entry> one;
+    one.push_front({key, std::move(features)});
+    places_[key] = one.begin();
+    entries_.splice(entries_.begin(), one);
     bytes_ += bytes;
   }
 

@@ -16,7 +16,7 @@ class logit_processors {
   logit_processors(sampling_options const& o, index vocab)
       : bias_(o.bias), repetition_(o.repetition_penalty), presence_(o.presence_penalty) {
     if (repetition_ != 1.0f || presence_ != 0.0f) {
-      marks_.resize(static_cast<std::size_t>(vocab), 0);
+      marks_.assign(static_cast<std::size_t>(vocab), 0);
       seen_.reserve(marks_.size());
     }
     before_.reserve(bias_.size() + marks_.size());

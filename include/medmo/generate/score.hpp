@@ -66,7 +66,7 @@ std::vector<answer_score> score(pretrained<C> const& p, std::vector<image> const
     longest = std::max(longest, ids.back().size());
   }
   sequence<C> tokens(p.model);
-  auto const turn = see_turn(p, pictures, prompt, tokens.memory(), options.turn);
+  auto const turn = see_turn(p, std::span(pictures), prompt, tokens.memory(), options.turn);
   tokens.reserve(static_cast<index>(turn.prompt.ids.size() + longest), options.prefill_chunk);
   tokens.append(turn.prompt.ids, turn.features(), options.prefill_chunk);
   std::vector<float> const behind(tokens.logits().begin(), tokens.logits().end());

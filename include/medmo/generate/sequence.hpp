@@ -87,6 +87,8 @@ class sequence {
   }
 
   index length() const { return cache_.length(); }
+  /// Bytes of keys and values of 64 tokens.
+  index page_bytes() const { return kv_cache::bytes_for(cache_.layout(), C::text.layers, 1); }
   std::span<index const> ids() const { return ids_; }
   std::span<token_position const> positions() const { return positions_; }
   arena& memory() { return *memory_; }
@@ -150,6 +152,7 @@ class sequence {
   void append_token(index id) {
     MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
     if (length() == cache_.capacity()) reserve(length() + 1);
+    make_room(1);
     push({&id, 1});
     step({&id, 1}, std::span(positions_).last(1), {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
   }
@@ -173,9 +176,16 @@ class sequence {
   sequence(medmo::model<C> const& m, std::shared_ptr<arena> memory, kv_cache cache)
       : model_(&m), cache_(std::move(cache)), memory_(std::move(memory)) {}
 
+  /// Room for `count` tokens more, after which `push` and the pass that takes them cannot fail.
+  void make_room(index count) {
+    cache_.reserve(length() + count);
+    auto const size = static_cast<std::size_t>(length() + count);
+    if (size > ids_.capacity()) ids_.reserve(2 * size);
+    if (size > positions_.capacity()) positions_.reserve(2 * size);
+  }
+
   /// Text tokens that a pass is about to take.
   void push(std::span<index const> ids) {
-    cache_.reserve(length() + static_cast<index>(ids.size()));
     for (index id : ids) {
       ids_.push_back(id);
       positions_.push_back({next_position_, next_position_, next_position_});

@@ -1,13 +1,12 @@
 // One prompt through the model with every named stage kept, to be compared with the reference.
 #pragma once
 
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "../core/image.hpp"
-#include "../text/chat.hpp"
-#include "pretrained.hpp"
-#include "sequence.hpp"
+#include "turn.hpp"
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -23,30 +22,10 @@ template <model_configuration C>
 traced_prompt trace(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt) {
   traced_prompt out;
   sequence<C> tokens(p.model);
-  std::vector<visual_features> seen;
-  text::message turn{text::chat_role::user, {}, {}};
-  if constexpr (vision_language_configuration<C>) {
-    for (auto const& picture : pictures) {
-      auto patches = vision::preprocess(picture, vision::options_for(C::vision, p.pictures));
-      view<float> rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
-                       Eigen::OuterStride<>(patches.rows.cols()));
-      auto& kept = out.stages["pixels"];
-      kept.conservativeResize(kept.rows() + rows.rows(), rows.cols());
-      kept.bottomRows(rows.rows()) = rows;
-      out.grids.push_back(patches.grid);
-      seen.push_back(see_picture(p.model, rows, patches.grid, tokens.memory(), &out.stages));
-      turn.content.push_back(text::image_part{patches.tokens});
-    }
-  } else if (!pictures.empty()) {
-    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
-                std::to_string(pictures.size()));
-  }
-  turn.content.push_back(text::text_part{std::string(prompt)});
-  auto rendered = text::render_chat(p.tokenizer, {std::move(turn)});
-  std::vector<visual_features const*> features;
-  for (auto const& f : seen) features.push_back(&f);
-  tokens.append(rendered.ids, features, sequence<C>::default_chunk, &out.stages);
-  out.tokens = std::move(rendered.ids);
+  auto turn = see_turn(p, std::span(pictures), prompt, tokens.memory(), {}, &out.stages);
+  for (auto const& f : turn.seen) out.grids.push_back(f->grid);
+  tokens.append(turn.prompt.ids, turn.features(), sequence<C>::default_chunk, &out.stages);
+  out.tokens = std::move(turn.prompt.ids);
   out.positions.assign(tokens.positions().begin(), tokens.positions().end());
   return out;
 }

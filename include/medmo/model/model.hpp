@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "../core/tensor_source.hpp"
 #include "../kernels/quantize/rows.hpp"
 #include "check.hpp"
+#include "vision_digest.hpp"
 #include "weights.hpp"
 
 namespace medmo::inline MEDMO_ABI {
@@ -211,9 +213,21 @@ class model {
   /// f32, or bf16 as soon as one matrix is not f32: the type of keys and values.
   dtype compute() const { return kernels::compute_type(stored_); }
 
+  /// What tells its vision tower from others (vision_digest.hpp); computed when first asked for, in any thread. Of tensors
+  /// that may change: each time.
+  digest vision_digest() const
+    requires vision_language_configuration<C>
+  {
+    if (!parts_->source) return digest_of_vision<C>(parts_->weights, compute());
+    std::call_once(parts_->hashed, [&] { parts_->vision = digest_of_vision<C>(parts_->weights, compute()); });
+    return parts_->vision;
+  }
+
  private:
   struct parts {
     model_weights<C> weights;
+    std::once_flag hashed;
+    digest vision{};
     std::vector<std::unique_ptr<std::byte[]>> owned;
     std::shared_ptr<void const> source;
   };

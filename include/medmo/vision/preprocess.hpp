@@ -133,14 +133,19 @@ inline preprocess_plan plan_image(index width, index height, preprocess_options 
   return detail::make_plan(1, {height, width}, resized, options);
 }
 
+/// The same of a picture; bad_image as well if its pixels do not fill its size.
+inline preprocess_plan plan_image(image const& picture, preprocess_options const& options = {}) {
+  detail::check_pixels(picture);
+  return plan_image(picture.width, picture.height, options);
+}
+
 /// A still picture as patches; each of the temporal slots holds the same picture.
 ///   value = (u - 255 mean) / (255 deviation), u the resized 8-bit value
 /// Any size from 1 x 1 up to an aspect of 200. Errors: as plan_image; bad_image if the pixels do not fill the size.
 /// Source: transformers 5.23, Qwen2VLImageProcessor; bits equal to it with the rule `torch`, and to it on pictures that
 /// Pillow resized with the rule `pillow`.
 inline patches preprocess(image const& picture, preprocess_options const& options = {}) {
-  detail::check_pixels(picture);
-  auto plan = plan_image(picture.width, picture.height, options);
+  auto plan = plan_image(picture, options);
   image resized = kernels::resample_bicubic(picture, plan.resized.width, plan.resized.height, options.rule);
   patches out{matrix<float>(plan.grid.patches(), plan.patch_width),
               plan.grid,
@@ -156,10 +161,7 @@ inline patches preprocess(image const& picture, preprocess_options const& option
 
 /// Several pictures, each by itself, in order. All are checked before the first is resized.
 inline std::vector<patches> preprocess(std::span<image const> pictures, preprocess_options const& options = {}) {
-  for (auto const& p : pictures) {
-    detail::check_pixels(p);
-    plan_image(p.width, p.height, options);
-  }
+  for (auto const& p : pictures) plan_image(p, options);
   std::vector<patches> out;
   out.reserve(pictures.size());
   for (auto const& p : pictures) out.push_back(preprocess(p, options));

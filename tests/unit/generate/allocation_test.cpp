@@ -10,7 +10,7 @@
 #include "medmo/generate/box_confidence.hpp"
 #include "medmo/generate/box_constraint.hpp"
 #include "medmo/generate/sampler.hpp"
-#include "medmo/generate/sequence.hpp"
+#include "medmo/generate/decoder_pass.hpp"
 
 namespace {
 std::atomic<long> allocations{0};
@@ -75,6 +75,34 @@ TEST_CASE("allocation: drawing and appending a token allocates nothing") {
   long before = allocations;
   auto p = std::make_unique<int>(1);
   CHECK(allocations == before + 1);  // the counter counts
+}
+
+TEST_CASE("allocation: a pass over several sequences allocates nothing") {
+  for (auto type : {medmo::dtype::f32, medmo::dtype::bf16}) {
+    auto m = tiny::random_model<tiny::seeing>(type);
+    auto const memory = std::make_shared<medmo::arena>();
+    medmo::sequence<tiny::seeing> prefix(m, memory);
+    prefix.append(tiny::random_ids(70));
+    std::vector<medmo::sequence<tiny::seeing>> forks;
+    for (int i = 0; i < 5; ++i) {
+      forks.push_back(prefix.fork(memory));
+      forks.back().reserve(300);
+    }
+    medmo::decoder_pass<tiny::seeing> pass(m, memory);
+    pass.reserve(10);
+    std::vector<index> const two{1, 2};
+    auto step = [&] {
+      for (auto& f : forks) pass.add(f, two);
+      pass.run();
+    };
+    step();  // OpenMP makes its threads at its first region
+    auto const room = memory->capacity();
+    long before = allocations;
+    for (int i = 0; i < 100; ++i) step();
+    long after = allocations;
+    CHECK(after == before);
+    CHECK(memory->capacity() == room);
+  }
 }
 
 TEST_CASE("allocation: masking, accepting and recording a token allocates nothing") {
