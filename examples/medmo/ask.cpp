@@ -5,34 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "ask_arguments.hpp"
+#include "ask_rows.hpp"
 #include "command.hpp"
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/session.hpp"
 #include "medmo/load.hpp"
-#include "overlay_file.hpp"
-#include "picture.hpp"
 #include "report.hpp"
-#include "sampling.hpp"
 
 namespace command {
 namespace {
 
 using medmo::index;
-
-struct ask_arguments {
-  std::string model, prompt, system;
-  std::vector<std::string> images;
-  picture_arguments picture;
-  overlay_arguments overlay;
-  bool json = false;
-  sampling_arguments sampling;
-  std::optional<index> top_logprobs;
-  index max_new_tokens = 512, chunk = 1024, min_pixels = 0, max_pixels = 0;
-  bool boxes_only = false, constrain_boxes = false;
-  std::vector<std::string> box_labels;
-  index max_boxes = 100;
-  int threads = 0;
-};
 
 template <class C>
 void ask(ask_arguments const& args) {
@@ -42,14 +26,7 @@ void ask(ask_arguments const& args) {
   auto model = medmo::load<C>(args.model);
   double load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
-  medmo::ask_options options{.max_new_tokens = args.max_new_tokens, .system = args.system, .prefill_chunk = args.chunk,
-                             .min_pixels = args.min_pixels, .max_pixels = args.max_pixels};
-  options.sampling = sampling_of(args.sampling, model.sampling);
-  options.sampling->log_probabilities = args.top_logprobs;
-  options.stop = args.sampling.stop;
-  options.boxes.mode = args.boxes_only ? medmo::box_mode::only : args.constrain_boxes ? medmo::box_mode::in_text : medmo::box_mode::off;
-  options.boxes.labels = args.box_labels;
-  options.boxes.max_boxes = args.max_boxes;
+  auto options = options_of(args, model.sampling);
   progress line("answering");
   index done = 0;
   options.on_text = [&](std::string_view piece) {
@@ -87,9 +64,9 @@ void add_ask(CLI::App& app) {
   auto args = std::make_shared<ask_arguments>();
   auto* sub = app.add_subcommand("ask", "Ask a question about pictures: text and boxes");
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  auto* image = sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
   add_picture_options(*sub, args->picture);
-  sub->add_option("--prompt", args->prompt, "The question")->required();
+  auto* prompt = sub->add_option("--prompt", args->prompt, "The question");
   sub->add_option("--system", args->system, "A system text before the first turn");
   add_sampling(*sub, args->sampling);
   sub->add_option("--max-new-tokens", args->max_new_tokens, "Longest answer")->check(CLI::NonNegativeNumber)->capture_default_str();
@@ -104,10 +81,20 @@ void add_ask(CLI::App& app) {
   add_overlay_options(*sub, args->overlay);
   sub->add_option("--top-logprobs", args->top_logprobs, "In the JSON: the log-probability of each token and of the N most probable ones")
       ->check(CLI::Range(0, 1000));
-  sub->add_flag("--json", args->json, "One JSON object on stdout");
-  sub->callback([args] {
+  sub->add_flag("--json", args->json, "One JSON object on stdout; with --batch, a summary");
+  sub->add_option("--lookup", args->lookup, "Tokens guessed a step from the text so far: answers that repeat it come faster, and are the same")
+      ->check(CLI::Range(medmo::index{0}, medmo::most_lookup));
+  auto* rows = sub->add_option("--batch", args->rows, "JSON lines {\"image\" or \"images\", \"prompt\", \"id\", \"options\"}: all are answered, several at once")
+                   ->excludes(prompt)->excludes(image);
+  sub->add_option("--out", args->out, "With --batch: the answers, a line each; a file of the same run is gone on with. Default: stdout")->needs(rows);
+  sub->add_option("--batch-size", args->slots, "With --batch: answers under way at once")->check(CLI::Range(1, 1024))->capture_default_str()->needs(rows);
+  sub->callback([args, prompt, rows] {
     medmo::set_thread_count(args->threads);
-    with_configuration(args->model, [&]<class C>(std::type_identity<C>) { ask<C>(*args); });
+    bool const many = rows->count() > 0;
+    if (!many && prompt->count() == 0)
+      MEDMO_THROW(medmo::errc::bad_argument, "ask", "a question (--prompt) or a file of them (--batch)", "neither");
+    if (many && !args->overlay.file.empty()) MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "one question", "--batch");
+    with_configuration(args->model, [&]<class C>(std::type_identity<C>) { many ? ask_rows<C>(*args) : ask<C>(*args); });
   });
 }
 

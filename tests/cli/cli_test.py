@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zlib
 
@@ -176,6 +177,115 @@ class Ask(unittest.TestCase):
         measured = ask("--image", PICTURE)["peak_memory_bytes"]
         print(f"medmo_nano, 64 picture tokens: planned {plan['total_bytes'] / 1e6:.1f} MB, measured {measured / 1e6:.1f} MB "
               "(with the program, its libraries and the tokenizer)", file=sys.stderr)
+
+
+class Batch(unittest.TestCase):
+    """ask --batch: answers in order, the same as one by one, through a kill, for bad rows too."""
+
+    LINES = [json.dumps(dict(id=f"row {i}", image=os.path.relpath(IMAGES / name, ROOT), prompt=f"Question {i}?", note="the caller's own",
+                             options=dict(seed=i, temperature=3, top_k=0, top_p=1, max_new_tokens=10 + 7 * i % 30)))
+             for i, name in enumerate(["microaneurysms.png", "microaneurysms.png", "cell.png"] * 4)]
+    BAD = {"not JSON": '{"prompt": ', "not an object": "[1]", "no question": "{}", "a number for a question": '{"prompt": 1}',
+           "no such picture": '{"prompt": "a", "image": "nowhere.png"}', "one and several": '{"prompt": "a", "image": "a", "images": []}',
+           "no such option": '{"prompt": "a", "options": {"heat": 1}}', "options in a list": '{"prompt": "a", "options": []}',
+           "below no temperature": '{"prompt": "a", "options": {"temperature": 0, "greedy": false}}',
+           "too long": json.dumps(dict(prompt="x y " * 9000)), "not UTF-8": b'{"prompt": "\xff"}'}
+
+    @staticmethod
+    def rows(name, lines):
+        path = ROOT / name
+        path.write_bytes(b"\n".join(l if isinstance(l, bytes) else l.encode() for l in lines) + b"\n")
+        return path
+
+    @staticmethod
+    def command(rows, out, *more):
+        return ["ask", "--model", NANO, "--batch", rows, "--out", out, *more]
+
+    def test_rows_are_answered_as_one_by_one_in_any_company(self):
+        rows = self.rows("rows.jsonl", self.LINES)
+        files = []
+        for size in (1, 3, 8):
+            out = ROOT / f"answers{size}.jsonl"
+            summary = json.loads(call(*self.command(rows, out, "--batch-size", size, "--json")))
+            self.assertEqual((summary["rows"], summary["answered_before"], summary["errors"]), (len(self.LINES), 0, 0))
+            files.append(out.read_bytes())
+        self.assertEqual(files[0], files[1])
+        self.assertEqual(files[0], files[2])
+        answers = [json.loads(line) for line in files[0].splitlines()]
+        self.assertEqual([a["id"] for a in answers], [f"row {i}" for i in range(len(self.LINES))])
+        self.assertGreater(summary["reused_tokens"], 4 * 64)
+        for a, line in list(zip(answers, self.LINES))[:4]:
+            q = json.loads(line)
+            alone = json.loads(call("ask", "--model", NANO, "--image", ROOT / q["image"], "--prompt", q["prompt"], "--json", "--lookup", 4,
+                                    *(x for k, v in q["options"].items() for x in ("--" + k.replace("_", "-"), v))))
+            self.assertEqual(alone["tokens"], a["tokens"])
+            self.assertEqual(alone["text"], a["text"])
+        self.assertEqual(call("ask", "--model", NANO, "--batch", rows).encode(), files[0])               # to stdout
+
+    def test_a_killed_run_goes_on_to_the_same_file(self):
+        rows = self.rows("killed.jsonl", [json.dumps(json.loads(l) | dict(options=dict(seed=1, temperature=3, max_new_tokens=150))) for l in self.LINES]
+                         + [self.BAD["not JSON"], self.LINES[0]])
+        whole, out = ROOT / "whole.jsonl", ROOT / "killed_out.jsonl"
+        self.assertEqual(run(*self.command(rows, whole, "--batch-size", 2)).returncode, 2)               # one row is no JSON
+        at = subprocess.Popen([MEDMO, *map(str, self.command(rows, out, "--batch-size", 2))], stderr=subprocess.DEVNULL)
+        while at.poll() is None and not (out.exists() and out.read_bytes().count(b"\n") >= 2):
+            time.sleep(0.002)
+        at.kill()
+        at.wait()
+        expected = whole.read_bytes()
+        left = out.read_bytes()
+        self.assertTrue(expected.startswith(left[:left.rfind(b"\n") + 1]))
+        self.assertGreaterEqual(left.count(b"\n"), 2)
+        cuts = [len(left), *(len(expected) * i // 7 for i in range(8))]
+        for cut in cuts:                                                                                # and as if it had been at other moments
+            with self.subTest(cut=cut):
+                out.write_bytes(expected[:cut])
+                done = run(*self.command(rows, out, "--json"))
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(json.loads(done.stdout)["answered_before"], expected[:cut].count(b"\n"))
+                self.assertEqual(json.loads(done.stdout)["errors"], 1)
+                self.assertEqual(out.read_bytes(), expected)
+
+    def test_bad_rows_are_told_and_passed_over(self):
+        good = self.LINES[0]
+        lines = [x for bad in self.BAD.values() for x in (bad, good)]
+        rows, out = self.rows("bad.jsonl", lines), ROOT / "bad_out.jsonl"
+        done = run(*self.command(rows, out, "--json"))
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(json.loads(done.stdout)["errors"], len(self.BAD))
+        answers = [json.loads(line) for line in out.read_text().splitlines()]
+        self.assertEqual(len(answers), len(lines))
+        for n, (name, a) in enumerate(zip((x for bad in self.BAD for x in (bad, None)), answers), 1):
+            with self.subTest(name or "good"):
+                self.assertEqual(a["row"], n)
+                self.assertEqual("error" in a, name is not None)
+                if name:
+                    self.assertEqual(a["error"]["line"], f"{rows}:{n}")
+        self.assertEqual(len({tuple(a["tokens"]) for a in answers if "tokens" in a}), 1)
+
+    def test_a_file_of_another_run_is_refused_and_left(self):
+        rows, out = self.rows("first.jsonl", self.LINES[:3]), ROOT / "first_out.jsonl"
+        call(*self.command(rows, out))
+        kept = out.read_bytes()
+        longer = self.rows("longer.jsonl", self.LINES[:4])
+        call(*self.command(longer, ROOT / "longer_out.jsonl"))
+        cases = {"other rows": self.command(self.rows("second.jsonl", self.LINES[1:4]), out),
+                 "fewer rows": self.command(self.rows("fewer.jsonl", self.LINES[:2]), out),
+                 "another option": self.command(rows, out, "--system", "Be brief."),
+                 "a constraint": self.command(rows, out, "--boxes-only"),
+                 "not answers": self.command(rows, rows),
+                 "a picture": self.command(rows, IMAGES / "cell.png"),
+                 "a folder": self.command(rows, ROOT)}
+        for name, arguments in cases.items():
+            with self.subTest(name):
+                before = rows.read_bytes(), (IMAGES / "cell.png").read_bytes()
+                done = run(*arguments)
+                self.assertEqual(done.returncode, 2)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertEqual(out.read_bytes(), kept)
+                self.assertEqual((rows.read_bytes(), (IMAGES / "cell.png").read_bytes()), before)
+        call(*self.command(longer, out))                                                                # more rows of the same are gone on with
+        self.assertEqual(out.read_bytes(), (ROOT / "longer_out.jsonl").read_bytes())
 
 
 class Trace(unittest.TestCase):
@@ -446,6 +556,11 @@ def bad_cases():
         "image too narrow": (image(with_file("narrow.png", png(1, 300, b"\0\1\2\3" * 300)))[0], ["200"]),
         "unknown option": (["ask", "--model", NANO, "--prompt", QUESTION, "--frobnicate"], ["--frobnicate"]),
         "no prompt": (["ask", "--model", NANO], ["--prompt"]),
+        "a question and a file of them": (["ask", "--model", NANO, "--prompt", QUESTION, "--batch", "a.jsonl"], ["--batch"]),
+        "a missing file of questions": (["ask", "--model", NANO, "--batch", ROOT / "none.jsonl", "--out", ROOT / "not_made.jsonl"], ["none.jsonl"]),
+        "answers without a file of questions": (["ask", "--model", NANO, "--prompt", QUESTION, "--out", "a.jsonl"], ["--batch"]),
+        "a summary without a file of answers": (["ask", "--model", NANO, "--batch", "a.jsonl", "--json"], ["--out"]),
+        "too many guesses": (["ask", "--model", NANO, "--prompt", QUESTION, "--lookup", 65], ["--lookup"]),
         "no subcommand": ([], ["subcommand"]),
         "bad --dtype": (["init", "--config", "medmo_nano", "--dtype", "f64", "--out", ROOT / "not_made"], ["--dtype"]),
         "unknown configuration": (["init", "--config", "medmo_70b", "--out", ROOT / "not_made"], ["--config", "medmo_70b"]),
