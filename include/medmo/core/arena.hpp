@@ -71,8 +71,8 @@ class arena {
 
   std::size_t mark() const { return used_; }
   void release(std::size_t mark) {
-    used_ = mark;
-    while (current_ > 0 && used_ < blocks_[current_].begin) --current_;
+    while (current_ > 0 && mark < blocks_[current_].begin) --current_;
+    used_ = mark;  // last: before the loop, g++ 12 drops this store where an exception passes through
   }
   /// Gives everything back; several blocks become one of their size.
   void rewind() {

@@ -26,7 +26,8 @@ class decoder_pass {
   /// Room for passes of up to `rows` tokens of as many sequences. The sequences' own room is their own (sequence::reserve).
   void reserve(index rows) {
     int const threads = thread_count();
-    if (rows <= rows_ && threads <= threads_) return;
+    if (rows <= rows_ && threads <= threads_) return memory_->reserve(bytes_);  // others may have made it anew
+    rows = std::max(rows, rows_);
     std::size_t bytes = 0;
     std::vector<segment_size> ones;
     for (index n = 1; n <= rows; ++n) {  // scratch of products does not grow evenly
@@ -37,7 +38,7 @@ class decoder_pass {
     auto const count = static_cast<std::size_t>(rows);
     logits_.resize(count * static_cast<std::size_t>(C::text.vocab));
     ids_.reserve(count), positions_.reserve(count), segments_.reserve(count), members_.reserve(count);
-    rows_ = rows, threads_ = threads;
+    rows_ = rows, threads_ = threads, bytes_ = bytes;
   }
 
   /// `ids`, text tokens below the vocabulary, are to go behind `s`, which must not be in this pass yet. Errors: too_large.
@@ -90,6 +91,7 @@ class decoder_pass {
   std::shared_ptr<arena> memory_;
   index rows_ = 0, passes_ = 0;
   int threads_ = 0;
+  std::size_t bytes_ = 0;  // of arena
   std::vector<float> logits_;
   std::vector<index> ids_;
   std::vector<token_position> positions_;
