@@ -17,12 +17,6 @@
 namespace medmo::inline MEDMO_ABI::evaluate {
 
 namespace detail {
-/// The right answer as it would be given: a choice's letter, else the first accepted text.
-inline std::string right_answer(item const& i) {
-  if (i.kind == task::choice) return std::string(1, static_cast<char>('A' + i.right.value_or(0)));
-  return i.answers.empty() ? std::string() : i.answers[0];
-}
-
 struct picture_size {
   index width = 0, height = 0;
 };
@@ -42,7 +36,7 @@ class constant_answers {
   explicit constant_answers(std::span<request const> all) {
     std::map<task, std::map<std::string, std::size_t>> counts;
     for (auto const& r : all) {
-      ++counts[r.what->kind][detail::right_answer(*r.what)];
+      ++counts[r.what->kind][right_answer(*r.what)];
       if (r.what->kind != task::grounding) continue;
       auto const size = detail::last_picture_size(r);
       for (auto const& t : r.what->boxes) {

@@ -170,7 +170,7 @@ inline data_set read_data_set(std::string const& path, data_format const& format
                 first_fault.empty() ? "none" : "none; the first that cannot: " + first_fault);
   std::string names;
   for (auto const& one : format.files) names += one.pattern + ", ";
-  MEDMO_THROW(errc::file_access, path, "one of the files " + names + "or SPLIT.jsonl, .json, .csv, .tsv", "none");
+  MEDMO_THROW(errc::file_access, path, "one of the files " + names + "or SPLIT.jsonl, .json, .csv, .tsv", split.empty() ? "none" : "none of the split \"" + split + "\"");
 }
 
 }  // namespace medmo::inline MEDMO_ABI::evaluate

@@ -53,6 +53,12 @@ struct item {
   std::string split, group;            ///< group: what results are also told apart by, e.g. the organ
 };
 
+/// The right answer as it would be given: a choice's letter, else the first accepted text; empty of boxes.
+inline std::string right_answer(item const& i) {
+  if (i.kind == task::choice) return std::string(1, static_cast<char>('A' + i.right.value_or(0)));
+  return i.answers.empty() ? std::string() : i.answers[0];
+}
+
 /// What a reader made of a data set. Rows it could not use are counted and named, never dropped in silence.
 struct data_set {
   std::string folder;  ///< that the files and pictures are below

@@ -72,61 +72,75 @@ inline std::string score_table(scores const& values) {
   for (auto const& [name, value] : values) out += "<td class=n>" + in_hundred(value) + "</td>";
   return out + "</tr></table>\n";
 }
+
+inline std::string metric_table(results const& r) {
+  std::string out = "<table><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>\n";
+  for (auto const& m : r.metrics)
+    out += "<tr><td>" + escape_html(m.name) + "</td><td class=n>" + in_hundred(m.value.value) + "</td><td class=n>" + in_hundred(m.value.low) +
+           " &ndash; " + in_hundred(m.value.high) + "</td></tr>\n";
+  return out + "</table>\n";
+}
+
+/// Writes a picture of an item, or the two with its boxes where there are some to compare, and shows them. `name`: of the files.
+inline std::string show_picture(std::string const& folder, std::string const& name, request const& asked, std::size_t place, reply const& r,
+                                page_options const& options) {
+  auto const& i = *asked.what;
+  auto const picture = options.read_picture(asked.pictures[place]);
+  auto file = [&](std::string const& ending) { return (std::filesystem::path(folder) / (name + ending)).string(); };
+  if (i.kind != task::grounding || place + 1 != asked.pictures.size()) {
+    io::write_png(file(".png"), picture);
+    return figure(name + ".png", i.images[place]);
+  }
+  io::write_png(file("-truth.png"), vision::overlay(picture, truth_of(i, picture.width, picture.height)));
+  io::write_png(file("-predicted.png"), vision::overlay(picture, r.detections));
+  return figure(name + "-truth.png", "truth: " + std::to_string(i.boxes.size()) + " boxes") +
+         figure(name + "-predicted.png", "predicted: " + std::to_string(r.detections.size()) + " boxes");
+}
+
+inline std::string truth_text(item const& i) {
+  std::string out = i.kind == task::choice ? right_answer(i) + ". " : "";
+  for (std::size_t k = 0; k < i.answers.size(); ++k) out += (k ? " / " : "") + i.answers[k];
+  return out;
+}
+
+/// What stands below an item's pictures.
+inline std::string show_answer(request const& asked, reply const& r, judgement const& j) {
+  auto const& i = *asked.what;
+  std::string out = "<pre>" + escape_html(asked.prompt) + "</pre>\n";
+  if (i.kind != task::grounding) out += "<p>Truth:</p><pre>" + escape_html(truth_text(i)) + "</pre>\n";
+  out += "<p>Answer" + (j.rule.empty() ? std::string() : " (rule: " + escape_html(j.rule) + ")") + ":</p><pre>" + escape_html(r.text) + "</pre>\n";
+  if (!r.failure.empty()) out += "<p class=wrong>" + escape_html(r.failure) + "</p>\n";
+  return out + score_table(j.values);
+}
 }  // namespace detail
 
-/// Writes index.html and its pictures into `folder`. A picture that cannot be read is said so in its place.
-/// Errors: file_access.
+/// Writes index.html and its pictures into `folder`. A picture that cannot be read is said so in its place. Errors: file_access.
 inline void write_page(std::string const& folder, run const& of, results const& all, std::span<reply const> replies, answer_rules rules,
                        page_options const& options = {}) {
-  namespace fs = std::filesystem;
-  fs::create_directories(folder);
+  std::error_code fault;
+  std::filesystem::create_directories(folder, fault);
+  if (fault) MEDMO_THROW(errc::file_access, folder, "a folder that can be made", fault.message());
   auto const title = escape_html(all.benchmark + ", split " + (all.split.empty() ? "all" : all.split) + ", " + std::to_string(all.n) + " items");
   std::string html = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title + "</title><style>" +
-                     std::string(detail::page_style) + "</style></head><body>\n<h1>" + title + "</h1>\n<table><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>\n";
-  for (auto const& m : all.metrics)
-    html += "<tr><td>" + escape_html(m.name) + "</td><td class=n>" + detail::in_hundred(m.value.value) + "</td><td class=n>" +
-            detail::in_hundred(m.value.low) + " &ndash; " + detail::in_hundred(m.value.high) + "</td></tr>\n";
-  html += "</table>\n";
+                     std::string(detail::page_style) + "</style></head><body>\n<h1>" + title + "</h1>\n" + detail::metric_table(all);
   for (std::size_t n = 0; n < std::min(options.most, replies.size()); ++n) {
-    auto const& i = *of.items()[n];
-    auto const& r = replies[n];
-    auto const request = of.request_of(n);
-    auto const j = judge(of.of(), i, r, rules);
-    html += "<section><h2>" + std::to_string(n + 1) + ". " + escape_html(i.id) + "</h2>\n<div class=pictures>\n";
-    for (std::size_t p = 0; p < request.pictures.size(); ++p) {
-      std::string const name = std::to_string(n) + "-" + std::to_string(p);
+    auto const asked = of.request_of(n);
+    html += "<section><h2>" + std::to_string(n + 1) + ". " + escape_html(asked.what->id) + "</h2>\n<div class=pictures>\n";
+    for (std::size_t p = 0; p < asked.pictures.size(); ++p) {
+      auto show = [&] { html += detail::show_picture(folder, std::to_string(n) + "-" + std::to_string(p), asked, p, replies[n], options); };
 #if MEDMO_EXCEPTIONS
       try {
-#endif
-        auto const picture = options.read_picture(request.pictures[p]);
-        bool const last = p + 1 == request.pictures.size();
-        if (i.kind == task::grounding && last) {
-          io::write_png((fs::path(folder) / (name + "-truth.png")).string(), vision::overlay(picture, detail::truth_of(i, picture.width, picture.height)));
-          io::write_png((fs::path(folder) / (name + "-predicted.png")).string(), vision::overlay(picture, r.detections));
-          html += detail::figure(name + "-truth.png", "truth: " + std::to_string(i.boxes.size()) + " boxes") +
-                  detail::figure(name + "-predicted.png", "predicted: " + std::to_string(r.detections.size()) + " boxes");
-        } else {
-          io::write_png((fs::path(folder) / (name + ".png")).string(), picture);
-          html += detail::figure(name + ".png", i.images[p]);
-        }
-#if MEDMO_EXCEPTIONS
+        show();
       } catch (error const& e) {
         html += "<p class=wrong>" + escape_html(e.what()) + "</p>\n";
       }
+#else
+      show();
 #endif
     }
-    html += "</div>\n<pre>" + escape_html(request.prompt) + "</pre>\n";
-    if (i.kind != task::grounding) {
-      std::string truth = i.kind == task::choice ? std::string(1, static_cast<char>('A' + i.right.value_or(0))) + ". " : "";
-      for (std::size_t k = 0; k < i.answers.size(); ++k) truth += (k ? " / " : "") + i.answers[k];
-      html += "<p>Truth:</p><pre>" + escape_html(truth) + "</pre>\n";
-    }
-    html += "<p>Answer" + (j.rule.empty() ? std::string() : " (rule: " + escape_html(j.rule) + ")") + ":</p><pre>" + escape_html(r.text) + "</pre>\n";
-    if (!r.failure.empty()) html += "<p class=wrong>" + escape_html(r.failure) + "</p>\n";
-    html += detail::score_table(j.values) + "</section>\n";
+    html += "</div>\n" + detail::show_answer(asked, replies[n], judge(of.of(), *asked.what, replies[n], rules)) + "</section>\n";
   }
-  html += "</body></html>\n";
-  io::write_file((fs::path(folder) / "index.html").string(), html);
+  io::write_file((std::filesystem::path(folder) / "index.html").string(), html + "</body></html>\n");
 }
 
 }  // namespace medmo::inline MEDMO_ABI::evaluate

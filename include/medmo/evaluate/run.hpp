@@ -80,12 +80,14 @@ class run {
   /// after each answer. Errors: file_access; bad_format for a journal of another run, naming what differs; those of `ask`.
   void answer(std::string const& folder, answerer const& ask, std::size_t at_once,
               std::function<void(std::size_t, std::size_t, std::size_t)> const& progress = {}) const {
-    std::filesystem::create_directories(folder);
+    std::error_code fault;
+    std::filesystem::create_directories(folder, fault);
+    if (fault) MEDMO_THROW(errc::file_access, folder, "a folder that can be made", fault.message());
     io::jsonl_journal journal(journal_path(folder, options_.shard));
     io::jsonl_journal times(times_path(folder, options_.shard));
     auto const mine = places(options_.shard);
     std::size_t const before = read_journal(journal.path(), options_.shard, reading::begun).size();
-    if (std::filesystem::file_size(journal.path()) == 0) journal.append(header(options_.shard));
+    if (journal.empty()) journal.append(header(options_.shard));
     std::map<std::size_t, reply> early;  // came before their turn
     std::size_t done = before;
     auto write = [&](reply const& r) {
@@ -215,6 +217,7 @@ class run {
     auto const& i = *chosen_[place];
     io::ordered_json line{{"index", place}, {"id", i.id}, {"prompt", prompt(i)}};
     line.update(to_json(r));
+    if (i.kind != task::grounding) line["truth"] = right_answer(i);
     auto const j = judge(benchmark_, i, r, options_.rules);
     if (!j.rule.empty()) line["rule"] = j.rule, line["parsed"] = j.parsed;
     auto& values = line["scores"] = io::ordered_json::object();

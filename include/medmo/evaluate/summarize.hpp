@@ -14,6 +14,8 @@
 #include "../metrics/average_precision.hpp"
 #include "../metrics/bootstrap.hpp"
 #include "../metrics/cider.hpp"
+#include "../metrics/observation_f1.hpp"
+#include "../metrics/report.hpp"
 #include "results.hpp"
 #include "score.hpp"
 
@@ -36,7 +38,7 @@ class summary {
   std::vector<metric> metrics_of_all() {
     boxes();
     means();
-    cider();
+    reports();
     return std::move(out_);
   }
 
@@ -83,18 +85,32 @@ class summary {
     }
   }
 
-  /// On lower-case text with document frequencies of the whole set.
-  void cider() {
+  /// CIDEr with document frequencies of the whole set, and agreement on the 14 observations; uncertain ones count.
+  void reports() {
     std::vector<metrics::words> answers;
     std::vector<std::vector<metrics::words>> references;
+    std::vector<metrics::observations> predicted, truth;
     std::vector<std::uint64_t> clusters;
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (items_[i]->kind != task::report) continue;
       answers.push_back(metrics::tokenize_medevalkit(replies_[i].text, metrics::empty_words::drop));
       references.push_back({metrics::tokenize_medevalkit(items_[i]->answers.at(0), metrics::empty_words::drop)});
+      predicted.push_back(metrics::label_report(replies_[i].text));
+      truth.push_back(metrics::label_report(items_[i]->answers.at(0)));
       clusters.push_back(pictures_[i]);
     }
-    if (!answers.empty()) out_.push_back({"cider", metrics::bootstrap_mean(metrics::score_cider(answers, references).each, bootstrap_, clusters)});
+    if (answers.empty()) return;
+    out_.push_back({"cider", metrics::bootstrap_mean(metrics::score_cider(answers, references).each, bootstrap_, clusters)});
+    auto observed = [&](char const* name, auto value) {
+      auto statistic = [&](std::span<std::size_t const> chosen) {
+        std::vector<metrics::observations> p, t;
+        for (auto i : chosen) p.push_back(predicted[i]), t.push_back(truth[i]);
+        return value(metrics::score_observations(p, t));
+      };
+      out_.push_back({name, metrics::bootstrap(answers.size(), statistic, bootstrap_, clusters)});
+    };
+    observed("observation_f1_micro", [](auto const& s) { return s.micro.f1; });
+    observed("observation_f1_macro", [](auto const& s) { return s.macro_f1; });
   }
 
   void boxes() {
@@ -164,7 +180,8 @@ class summary {
           for (auto i : chosen) some.push_back(each[i]);
           drawn.push_back(metrics::summarize(some));
         }
-        return drawn[call++].*field.value;
+        auto const& one = drawn[call++];
+        return one.truth || one.predicted ? one.*field.value : std::nan("");  // no box of the label was drawn
       };
       out_.push_back({field.name + suffix, metrics::bootstrap(all.size(), statistic, bootstrap_, clusters)});
     }

@@ -177,6 +177,7 @@ class jsonl_journal {
     if (::fsync(file_.descriptor()) != 0) file_.fail("a disk that takes it");
   }
 
+  bool empty() const { return length_ == 0; }
   std::size_t torn() const { return torn_; }  ///< bytes of the torn line that was dropped when it was opened
   std::string const& path() const { return file_.path(); }
 
