@@ -10,6 +10,7 @@
 #include "../../core/matrix.hpp"
 #include "../arch/bf16.hpp"
 #include "k_blocks.hpp"
+#include "k_search.hpp"
 #include "simple_blocks.hpp"
 
 #ifndef MEDMO_BLOCK_TYPES
@@ -71,6 +72,20 @@ inline void expand_row(dtype type, std::byte const* in, index n, bf16* out) {
     arch::expand_codes(run.code, run.scale, run.offset, out);
     out += 32;
   });
+}
+
+/// out = the n finite numbers x in blocks of the type; n a multiple of the block. Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 by rounding as
+/// ggml does, Q2_K .. Q6_K by the search of k_search.hpp. Errors: unsupported.
+inline void quantize_row(dtype type, float const* x, index n, std::byte* out) {
+  bool known = block_types::visit(type, [&](auto t) {
+    constexpr auto block = block_of(t());
+    for (index i = 0; i < n; i += static_cast<index>(block.numbers), out += block.bytes)
+      if constexpr (block.numbers == 32)
+        block_codec<t()>::quantize(x + i, out);
+      else
+        quantize_k_block<t()>(x + i, out);
+  });
+  if (!known) detail::refuse_type(type);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
