@@ -3,7 +3,7 @@
 
     python tools/export_training_goldens.py [--data tests/data]
 
-needs torch (CPU), transformers and safetensors; the versions used are written into the file. Reads the checkpoints and
+needs torch (CPU), transformers, safetensors and peft; the versions used are written into the file. Reads the checkpoints and
 cases of tests/data/parity (tools/export_parity.py), in float32, and writes tests/data/train/goldens.json:
   schedules     factors of get_{constant,linear,cosine}_schedule_with_warmup
   models        per configuration:
@@ -11,6 +11,7 @@ cases of tests/data/parity (tools/export_parity.py), in float32, and writes test
     learned     per sample, the tokens judged: LEARNED(i) of those that are no image or video pad
     loss        mean of -ln p over all learned tokens of the batch
     gradients   per tensor, in the names of the checkpoint: norm, and two projections sum_i g_i cos(0.37 (j + 1) i + j), j = 0, 1
+    adapter     (base) loss of the same batch with the adapter of tests/data/train/adapter, which PEFT wrote
     curve       losses and gradient norms (before clipping) of STEPS steps of AdamW with clipping, cosine and warm-up
 """
 import argparse
@@ -19,6 +20,7 @@ import os
 import pathlib
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+import peft
 import torch
 import transformers
 from safetensors.torch import load_file
@@ -89,6 +91,29 @@ def curve(model, samples):
     return dict(losses=losses, norms=norms)
 
 
+def adapter(model, samples, folder):
+    """A LoRA adapter on linears of both towers, both factors random, saved by PEFT; the batch's loss with it."""
+    targets = ["q_proj", "v_proj", "o_proj", "down_proj", "attn.qkv", "linear_fc2"]
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=3, lora_alpha=4, target_modules=targets))
+    g = torch.Generator().manual_seed(21)
+    with torch.no_grad():
+        for name, p in adapted.named_parameters():
+            if "lora_" in name:
+                p.copy_(torch.randn(p.shape, generator=g) * 0.3)
+        adapted.base_model.model.zero_grad()
+    adapted.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    count = sum(len(learned) for _, learned in samples)
+    loss = 0.0
+    with torch.no_grad():
+        for arguments, learned in samples:
+            model.model.rope_deltas = None
+            logits = model(**arguments, use_cache=False).logits[0].float()
+            at = torch.tensor(learned)
+            loss += torch.nn.functional.cross_entropy(logits[at - 1], arguments["input_ids"][0, at], reduction="sum").item() / count
+    return loss
+
+
 def schedules():
     parameter = torch.nn.Parameter(torch.zeros(1))
     out = {}
@@ -119,9 +144,13 @@ def main():
         loss = batch_loss(model, samples)
         models[name] = dict(cases=cases, learned=[learned for _, learned in samples], loss=loss, gradients=gradients(model))
         model.zero_grad()
+        if name == "base":
+            (data / "train").mkdir(exist_ok=True)
+            _, other = load(folder)
+            models[name]["adapter"] = adapter(other, samples, data / "train/adapter")
         models[name]["curve"] = curve(model, samples)
         print(name, loss, models[name]["curve"]["losses"][-1])
-    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__),
+    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__, peft=peft.__version__),
                options=dict(steps=STEPS, rate=RATE, decay=DECAY, clip=CLIP, warm_up=WARM_UP),
                schedules=schedules(), models=models)
     (data / "train").mkdir(exist_ok=True)

@@ -2,14 +2,18 @@
 // The one file of this room that instantiates models.
 #include "medmo/train/trainer.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <map>
 
 #include "allocations.hpp"
 #include "medmo/generate/log_probability.hpp"
 #include "medmo/generate/sequence.hpp"
+#include "medmo/train/adapter_file.hpp"
 #include "parity/configurations.hpp"
 #include "parity/golden.hpp"
 #include "unit/model/tiny_model.hpp"
@@ -427,6 +431,76 @@ TEST_CASE("trainer: samples that do not fit are refused, and nothing has changed
   CHECK(tiny::error_of([&] { train::trainer<seeing>(model, {.lora = {.rank = 257}}); }));
   train::trainer<seeing> fresh(model, golden_options());
   CHECK(t.step(good).loss == fresh.step(good).loss);
+}
+
+TEST_CASE("adapters: PEFT's files are read, and give PEFT's loss; what is written is read again") {
+  auto const model = load<seeing>();
+  auto const batch = golden_batch<seeing>();
+  train::trainer_options options;
+  options.parts = {false, false, false, false, false};
+  options.lora = train::read_adapter_options(data + "/train/adapter");
+  CHECK(options.lora.rank == 3);
+  train::trainer<seeing> t(model, options);
+  train::read_adapter(data + "/train/adapter", t.parameters().all());
+  double const expected = goldens()["models"]["base"]["adapter"].get<double>();
+  CHECK(accumulate(t, batch) == doctest::Approx(expected).epsilon(1e-5));
+
+  auto const folder = std::filesystem::temp_directory_path() / ("medmo_adapter_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  train::write_adapter(folder.string(), t.parameters().all(), options.lora, "base");
+  auto again = options;
+  again.lora = train::read_adapter_options(folder.string());
+  CHECK(again.lora.scale() == options.lora.scale());
+  train::trainer<seeing> other(model, again);
+  train::read_adapter(folder.string(), other.parameters().all());
+  auto const a = t.parameters().values(), b = other.parameters().values();
+  CHECK(tiny::same_bytes({a.data(), a.size()}, {b.data(), b.size()}));
+
+  SUBCASE("files that do not fit") {
+    struct bad {
+      char const* name;
+      char const* from;
+      char const* to;
+      medmo::errc code;
+    };
+    auto const config = (folder / "adapter_config.json").string();
+    auto const good = parity::read_json(config).dump();
+    for (auto const& c : {bad{"not LoRA", "\"LORA\"", "\"IA3\"", medmo::errc::unsupported}, bad{"DoRA", "\"use_dora\":false", "\"use_dora\":true", medmo::errc::unsupported},
+                          bad{"biases", "\"none\"", "\"all\"", medmo::errc::unsupported}, bad{"rank by pattern", "\"r\":3", "\"r\":3,\"rank_pattern\":{\"a\":1}", medmo::errc::unsupported},
+                          bad{"no rank", "\"r\":3,", "", medmo::errc::bad_json}, bad{"rank 0", "\"r\":3", "\"r\":0", medmo::errc::bad_json},
+                          bad{"a huge rank", "\"r\":3", "\"r\":1000000", medmo::errc::bad_argument}, bad{"rank no number", "\"r\":3", "\"r\":\"3\"", medmo::errc::bad_json},
+                          bad{"no type", "\"peft_type\":\"LORA\",", "", medmo::errc::unsupported}, bad{"not JSON", "{", "", medmo::errc::bad_json}}) {
+      CAPTURE(c.name);
+      auto text = good;
+      auto const at = text.find(c.from);
+      REQUIRE(at != std::string::npos);
+      medmo::io::write_file(config, text.replace(at, std::string(c.from).size(), c.to));
+      auto const e = tiny::error_of([&] { train::read_adapter_options(folder.string()); });
+      REQUIRE(e);
+      CHECK(e->code() == c.code);
+    }
+    auto const code_of = [&](train::lora_options const& lora) {
+      auto o = options;
+      o.lora = lora;
+      train::trainer<seeing> target(model, o);
+      auto const before = target.parameters().values();
+      std::vector<float> const values(before.begin(), before.end());
+      auto const e = tiny::error_of([&] { train::read_adapter(folder.string(), target.parameters().all()); });
+      CHECK(tiny::same_bytes(values, {before.data(), before.size()}));
+      return e ? std::optional(e->code()) : std::nullopt;
+    };
+    auto lora = options.lora;
+    lora.rank = 2;
+    CHECK(code_of(lora) == medmo::errc::wrong_shape);
+    lora = options.lora;
+    lora.targets = {"q_proj"};
+    CHECK(code_of(lora) == medmo::errc::unused_tensor);
+    lora.targets.push_back("gate_proj");
+    CHECK(code_of(lora) == medmo::errc::missing_tensor);
+    std::filesystem::remove(folder / "adapter_model.safetensors");
+    CHECK(code_of(options.lora) == medmo::errc::file_access);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
