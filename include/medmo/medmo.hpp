@@ -174,6 +174,7 @@
 
 #include "train/activation_gradients.hpp"
 #include "train/adamw.hpp"
+#include "train/adapter_file.hpp"
 #include "train/lora.hpp"
 #include "train/loss.hpp"
 #include "train/operation_list.hpp"

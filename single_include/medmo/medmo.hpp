@@ -2378,6 +2378,259 @@ struct k_block<dtype::q6_k> {
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
 
+// ---- medmo/kernels/quantize/k_search.hpp
+// Making blocks of Q2_K .. Q6_K (k_blocks.hpp): a search for scales, by weighted least squares.
+//   1. each group: for a row of trial steps, round to codes, fit scale (and min) to those codes, keep the smallest error
+//   2. the block: the largest of the groups' scales (and mins) becomes d (dmin) in f16, the others codes of 4 to 8 bits
+//   3. each group again: the scale's code and its neighbours (and the min's) are tried with the codes they lead to
+// Large numbers weigh more: (flat rms + |x|), squared where codes are few or signed; `flat` was chosen so that neither the plain
+// error nor the one weighed by x^2 is above that of ggml's quantisers, which have the steps 1 and 2 but not 3 (numbers:
+// docs/quantization.md). Numbers are finite.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace medmo::inline MEDMO_ABI::kernels {
+
+namespace detail {
+/// Sixteen numbers at a time to whole ones within least..most; ties to even.
+inline f32x16 nearest(f32x16 const& v, float least, float most) {
+  auto inside = f32x16::map(max(v, f32x16(least)), f32x16(most), [](auto x, auto y) { return xsimd::min(x, y); });
+  f32x16 const shift(0x1.8p23f);  // beyond it f32 has no fractions
+  return (inside + shift) - shift;
+}
+inline int nearest(float v, int least, int most) {
+  v = std::clamp(v, static_cast<float>(least), static_cast<float>(most));
+  return v == v ? static_cast<int>((v + 0x1.8p23f) - 0x1.8p23f) : 0;
+}
+inline constexpr float negligible = 1e-15f;  // groups whose numbers are all smaller become zeros
+
+/// Numbers of one group and what their errors weigh.
+template <std::size_t N>
+struct weighed_group {
+  static constexpr std::size_t parts = N / 16;
+  f32x16 x[parts], w[parts];
+};
+struct code_range {
+  float least, most;
+};
+
+/// The weighed squares of what x differs from scale * code + offset, for the best codes.
+template <std::size_t N>
+float weighed_error(weighed_group<N> const& g, float scale, float offset, code_range r) {
+  f32x16 const by(inverse(scale)), step(scale), base(offset);
+  f32x16 error(0.0f);
+  for (std::size_t i = 0; i < g.parts; ++i) {
+    auto e = g.x[i] - (step * nearest((g.x[i] - base) * by, r.least, r.most) + base);
+    error = fma(g.w[i] * e, e, error);
+  }
+  return sum(error);
+}
+
+struct group_fit {
+  float scale = 0, min = 0;  ///< x ~ scale * code - min
+};
+
+/// Of a group with a min: codes 0..most, min >= 0.
+template <std::size_t N>
+group_fit fit_with_min(weighed_group<N> const& g, float least, float greatest, float most) {
+  float const low = std::min(least, 0.0f), range = greatest - low;
+  if (!(range > negligible)) return {0, -low};
+  group_fit best{range / most, -low};
+  float best_error = weighed_error(g, best.scale, low, {0, most});
+  f32x16 w(0.0f), wx(0.0f);
+  for (std::size_t i = 0; i < g.parts; ++i) w = w + g.w[i], wx = fma(g.w[i], g.x[i], wx);
+  float const sw = sum(w), sx = sum(wx);
+  for (int step = -10; step <= 10; ++step) {
+    f32x16 const trial((most + 0.1f * static_cast<float>(step)) / range), base(low);
+    f32x16 c1(0.0f), c2(0.0f), cx(0.0f);
+    for (std::size_t i = 0; i < g.parts; ++i) {
+      auto code = nearest((g.x[i] - base) * trial, 0, most), wc = g.w[i] * code;
+      c1 = c1 + wc, c2 = fma(wc, code, c2), cx = fma(wc, g.x[i], cx);
+    }
+    float const sc = sum(c1), scc = sum(c2), sxc = sum(cx), determinant = sw * scc - sc * sc;
+    if (!(determinant > 0)) continue;
+    float scale = (sw * sxc - sx * sc) / determinant, offset = (scc * sx - sc * sxc) / determinant;
+    if (offset > 0) scale = sxc / scc, offset = 0;
+    if (!(scale > 0)) continue;
+    float error = weighed_error(g, scale, offset, {0, most});
+    if (error < best_error) best_error = error, best = {scale, -offset};
+  }
+  return best;
+}
+
+/// Of a group around zero: codes -half..half - 1; the scale may be negative, so that the largest number gets -half.
+template <std::size_t N>
+float fit_centred(weighed_group<N> const& g, float largest, float half) {
+  if (!(std::abs(largest) > negligible)) return 0;
+  float best = 0, best_gain = 0;
+  for (int step = -9; step <= 9; ++step) {
+    f32x16 const trial(-(half + 0.1f * static_cast<float>(step)) / largest);
+    f32x16 c2(0.0f), cx(0.0f);
+    for (std::size_t i = 0; i < g.parts; ++i) {
+      auto code = nearest(g.x[i] * trial, -half, half - 1), wc = g.w[i] * code;
+      c2 = fma(wc, code, c2), cx = fma(wc, g.x[i], cx);
+    }
+    float const sxc = sum(cx), scc = sum(c2);
+    if (scc > 0 && sxc * sxc > best_gain * scc) best_gain = sxc * sxc / scc, best = sxc / scc;
+  }
+  return best;
+}
+
+/// The codes of a block of 256 in groups of `Group`: scales and mins as codes, and what they stand for.
+template <std::size_t Group>
+struct searched_block {
+  static constexpr std::size_t groups = 256 / Group;
+  float d = 0, dmin = 0;                     ///< as f16 holds them
+  std::array<int, groups> scale{}, min{};
+  std::array<int, 256> code{};
+
+  /// Codes of x for the scales chosen.
+  void round(float const* x, int least, int most) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      float s = d * static_cast<float>(scale[i / Group]), m = dmin * static_cast<float>(min[i / Group]);
+      code[i] = nearest((x[i] + m) * inverse(s), least, most);
+    }
+  }
+
+  /// Weights: `flat` times the group's root mean square, added to |x|, to the power `Power`.
+  template <int Power>
+  static weighed_group<Group> weigh(float const* x, float flat) {
+    weighed_group<Group> g;
+    float square = 0;
+    for (std::size_t i = 0; i < Group; ++i) square += x[i] * x[i];
+    float const rms = flat * std::sqrt(square / static_cast<float>(Group));
+    for (std::size_t p = 0; p < g.parts; ++p) {
+      g.x[p] = f32x16::load(x + 16 * p);
+      auto w = f32x16::map(g.x[p], [&](auto v) { return xsimd::abs(v) + f32x16::batch(rms); });
+      g.w[p] = Power == 2 ? w * w : w;
+    }
+    return g;
+  }
+
+  /// With mins: scales and mins are codes 0..most_scale.
+  template <int Power>
+  static searched_block with_mins(float const* x, int most_code, int most_scale, float flat) {
+    searched_block b;
+    std::array<weighed_group<Group>, groups> group;
+    std::array<group_fit, groups> fit;
+    float largest_scale = 0, largest_min = 0;
+    auto const most = static_cast<float>(most_scale), code_most = static_cast<float>(most_code);
+    for (std::size_t g = 0; g < groups; ++g) {
+      group[g] = weigh<Power>(x + g * Group, flat);
+      auto [least, greatest] = std::minmax_element(x + g * Group, x + (g + 1) * Group);
+      fit[g] = fit_with_min(group[g], *least, *greatest, code_most);
+      largest_scale = std::max(largest_scale, fit[g].scale);
+      largest_min = std::max(largest_min, fit[g].min);
+    }
+    b.d = static_cast<float>(f16(largest_scale / most));
+    b.dmin = static_cast<float>(f16(largest_min / most));
+    for (std::size_t g = 0; g < groups; ++g) {
+      int const s0 = nearest(fit[g].scale * inverse(b.d), 0, most_scale), m0 = nearest(fit[g].min * inverse(b.dmin), 0, most_scale);
+      // to begin with, all zeros: better than a min without a scale, where the scale is too small for f16
+      float best = weighed_error(group[g], 0, 0, {0, code_most});
+      for (int s = std::max(0, s0 - 1); s <= std::min(most_scale, s0 + 1); ++s)
+        for (int m = std::max(0, m0 - 1); m <= std::min(most_scale, m0 + 1); ++m) {
+          float error = weighed_error(group[g], b.d * static_cast<float>(s), -b.dmin * static_cast<float>(m), {0, code_most});
+          if (error < best) best = error, b.scale[g] = s, b.min[g] = m;
+        }
+    }
+    b.round(x, 0, most_code);
+    return b;
+  }
+
+  /// Around zero: scales are codes -half_scale..half_scale - 1.
+  static searched_block centred(float const* x, int half_code, int half_scale, float flat) {
+    searched_block b;
+    std::array<weighed_group<Group>, groups> group;
+    std::array<float, groups> fit;
+    float largest = 0;
+    auto const half = static_cast<float>(half_code);
+    for (std::size_t g = 0; g < groups; ++g) {
+      group[g] = weigh<2>(x + g * Group, flat);
+      auto smaller = [](float p, float q) { return std::abs(p) < std::abs(q); };
+      fit[g] = fit_centred(group[g], *std::max_element(x + g * Group, x + (g + 1) * Group, smaller), half);
+      if (smaller(largest, fit[g])) largest = fit[g];
+    }
+    b.d = static_cast<float>(f16(largest / -static_cast<float>(half_scale)));
+    for (std::size_t g = 0; g < groups; ++g) {
+      int const s0 = nearest(fit[g] * inverse(b.d), -half_scale, half_scale - 1);
+      float best = std::numeric_limits<float>::infinity();
+      for (int s = std::max(-half_scale, s0 - 1); s <= std::min(half_scale - 1, s0 + 1); ++s) {
+        float error = weighed_error(group[g], b.d * static_cast<float>(s), 0, {-half, half - 1});
+        if (error < best) best = error, b.scale[g] = s;
+      }
+    }
+    b.round(x, -half_code, half_code - 1);
+    return b;
+  }
+};
+
+// Where number i of a block has its bits (k_blocks.hpp has the same by runs): byte and shift.
+struct bit_place {
+  std::size_t byte;
+  unsigned shift;
+};
+constexpr bit_place two_bits(std::size_t i) { return {i / 128 * 32 + i % 32, static_cast<unsigned>(i % 128 / 32 * 2)}; }
+constexpr bit_place four_bits(std::size_t i) { return {i / 64 * 32 + i % 32, static_cast<unsigned>(i % 64 / 32 * 4)}; }
+constexpr bit_place six_low(std::size_t i) { return {i / 128 * 64 + i % 64, static_cast<unsigned>(i % 128 / 64 * 4)}; }
+constexpr bit_place one_bit(std::size_t i) { return {i % 32, static_cast<unsigned>(i / 32)}; }
+inline void set_bits(std::byte* p, bit_place at, unsigned value) { p[at.byte] |= static_cast<std::byte>(value << at.shift); }
+}  // namespace detail
+
+/// out = the block of type T (q2_k .. q6_k) made of x[0..256).
+template <dtype T>
+void quantize_k_block(float const* x, std::byte* out) {
+  using layout = k_block<T>;
+  std::fill_n(out, layout::bytes, std::byte{0});
+  auto bits = [&](std::size_t base, detail::bit_place at, int value) { detail::set_bits(out + base, at, static_cast<unsigned>(value)); };
+  if constexpr (T == dtype::q2_k) {
+    auto b = detail::searched_block<16>::with_mins<2>(x, 3, 15, 0.5f);
+    detail::store_f16(b.d, out + layout::d_at);
+    detail::store_f16(b.dmin, out + layout::dmin_at);
+    for (std::size_t g = 0; g < 16; ++g) out[layout::scales_at + g] = static_cast<std::byte>(b.scale[g] | b.min[g] << 4);
+    for (std::size_t i = 0; i < 256; ++i) bits(layout::codes_at, detail::two_bits(i), b.code[i]);
+  } else if constexpr (T == dtype::q3_k) {
+    auto b = detail::searched_block<16>::centred(x, 4, 32, 0.5f);
+    std::array<unsigned, 16> scales;
+    for (std::size_t g = 0; g < 16; ++g) scales[g] = static_cast<unsigned>(b.scale[g] + 32);
+    detail::three_bit_scales::pack(scales, out + layout::scales_at);
+    detail::store_f16(b.d, out + layout::d_at);
+    for (std::size_t i = 0; i < 256; ++i) {
+      bits(layout::codes_at, detail::two_bits(i), (b.code[i] + 4) & 3);
+      bits(layout::high_at, detail::one_bit(i), (b.code[i] + 4) >> 2);
+    }
+  } else if constexpr (T == dtype::q6_k) {
+    auto b = detail::searched_block<16>::centred(x, 32, 128, 0.3f);
+    detail::store_f16(b.d, out + layout::d_at);
+    for (std::size_t g = 0; g < 16; ++g) out[layout::scales_at + g] = static_cast<std::byte>(static_cast<std::uint8_t>(b.scale[g]));
+    for (std::size_t i = 0; i < 256; ++i) {
+      bits(layout::low_at, detail::six_low(i), (b.code[i] + 32) & 15);
+      bits(layout::high_at, detail::two_bits(i), (b.code[i] + 32) >> 4);
+    }
+  } else {
+    static_assert(T == dtype::q4_k || T == dtype::q5_k);
+    auto b = detail::searched_block<32>::with_mins<1>(x, T == dtype::q5_k ? 31 : 15, 63, 1.0f);
+    detail::store_f16(b.d, out);
+    detail::store_f16(b.dmin, out + 2);
+    detail::scales_and_mins s;
+    for (std::size_t g = 0; g < 8; ++g) {
+      s.scale[g] = static_cast<unsigned>(b.scale[g]);
+      s.min[g] = static_cast<unsigned>(b.min[g]);
+    }
+    s.pack(out + layout::scales_at);
+    for (std::size_t i = 0; i < 256; ++i) {
+      bits(layout::codes_at, detail::four_bits(i), b.code[i] & 15);
+      if constexpr (T == dtype::q5_k) bits(layout::high_at, detail::one_bit(i), b.code[i] >> 4);
+    }
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::kernels
+
 #ifndef MEDMO_BLOCK_TYPES
 #define MEDMO_BLOCK_TYPES                                                                                     \
   ::medmo::dtype::q4_0, ::medmo::dtype::q4_1, ::medmo::dtype::q5_0, ::medmo::dtype::q5_1, ::medmo::dtype::q8_0, \
@@ -2437,6 +2690,20 @@ inline void expand_row(dtype type, std::byte const* in, index n, bf16* out) {
     arch::expand_codes(run.code, run.scale, run.offset, out);
     out += 32;
   });
+}
+
+/// out = the n finite numbers x in blocks of the type; n a multiple of the block. Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 by rounding as
+/// ggml does, Q2_K .. Q6_K by the search of k_search.hpp. Errors: unsupported.
+inline void quantize_row(dtype type, float const* x, index n, std::byte* out) {
+  bool known = block_types::visit(type, [&](auto t) {
+    constexpr auto block = block_of(t());
+    for (index i = 0; i < n; i += static_cast<index>(block.numbers), out += block.bytes)
+      if constexpr (block.numbers == 32)
+        block_codec<t()>::quantize(x + i, out);
+      else
+        quantize_k_block<t()>(x + i, out);
+  });
+  if (!known) detail::refuse_type(type);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::kernels
@@ -7199,6 +7466,7 @@ class jsonl_journal {
     if (::fsync(file_.descriptor()) != 0) file_.fail("a disk that takes it");
   }
 
+  bool empty() const { return length_ == 0; }
   std::size_t torn() const { return torn_; }  ///< bytes of the torn line that was dropped when it was opened
   std::string const& path() const { return file_.path(); }
 
@@ -21139,6 +21407,17 @@ inline void adamw_step(std::span<float> value, std::span<float const> gradient, 
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/adapter_file.hpp
+// Adapters in PEFT's format: a folder with adapter_config.json and adapter_model.safetensors, whose tensors are
+// "base_model.model.<linear>.lora_A.weight" [rank, In] and "...lora_B.weight" [Out, rank]. Plain LoRA only: what changes the
+// arithmetic otherwise (DoRA, biases, ranks by pattern ...) is refused. Source: peft 0.21, LoraConfig.
+
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
 // ---- medmo/train/lora.hpp
 // Which linears get a low-rank adapter, and how one begins: A random, B zero, so that the model is at first what it was.
 // The arithmetic is kernels/low_rank.hpp; where the numbers live is parameters.hpp.
@@ -21182,6 +21461,323 @@ inline void begin_adapter(float* a, index rank, index in, std::string_view name,
   double const bound = 1 / std::sqrt(static_cast<double>(in));
   for (index i = 0; i < rank * in; ++i)
     a[i] = static_cast<float>(bound * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1));
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/parameters.hpp
+// What is trained: copies of the chosen tensors of a model, adapters, their gradients and optimiser moments, and a model
+// that computes with them. Frozen tensors stay where the model has them and get nothing. Each kind (values, gradients, moments)
+// is one block of memory in the order of for_each_tensor, so that norms, files and all-reduce see plain arrays.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// ---- medmo/train/weight_gradients.hpp
+// Gradients of weights, found by the address of the weight's values: the way from an operation of the architecture, which
+// knows its weight alone, to the place that its gradient adds up in.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A weight that is not here is frozen: nothing is computed for it.
+class weight_gradients {
+ public:
+  void add(void const* values, float* gradient) {
+    entries_.emplace_back(values, gradient);
+    std::sort(entries_.begin(), entries_.end());
+  }
+  float* find(void const* values) const {
+    auto at = std::lower_bound(entries_.begin(), entries_.end(), std::pair<void const*, float*>(values, nullptr));
+    return at != entries_.end() && at->first == values ? at->second : nullptr;
+  }
+  template <index Out, index In>
+  float* find(weight<Out, In> const& w) const {
+    return find(static_cast<void const*>(w.stored.bytes));
+  }
+  float* find(kernels::stored_matrix const& m) const { return find(static_cast<void const*>(m.bytes)); }
+  template <index N>
+  float* find(vector_weight<N> const& w) const {
+    return N > 0 ? find(static_cast<void const*>(w.data)) : nullptr;
+  }
+  bool empty() const { return entries_.empty(); }
+
+ private:
+  std::vector<std::pair<void const*, float*>> entries_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// Parts of a model that are trained or frozen by themselves.
+enum class model_part : std::uint8_t { vision_tower, merger, deepstack_mergers, decoder, embeddings };
+inline constexpr std::size_t model_parts = 5;
+
+/// The part that a tensor belongs to, by its canonical name. The head counts as an embedding.
+constexpr model_part part_of(std::string_view name) {
+  auto has = [&](std::string_view s) { return name.find(s) != std::string_view::npos; };
+  if (has(".visual.merger.")) return model_part::merger;
+  if (has(".visual.deepstack_merger_list.")) return model_part::deepstack_mergers;
+  if (has(".visual.")) return model_part::vision_tower;
+  if (has("embed_tokens") || name.starts_with("lm_head")) return model_part::embeddings;
+  return model_part::decoder;
+}
+
+struct trained_parts {
+  bool vision_tower = true, merger = true, deepstack_mergers = true, decoder = true, embeddings = true;
+  constexpr bool has(model_part p) const {
+    return std::array{vision_tower, merger, deepstack_mergers, decoder, embeddings}[static_cast<std::size_t>(p)];
+  }
+};
+
+/// One trained tensor: pieces of the blocks, `size` numbers each.
+struct parameter {
+  std::string name;
+  model_part part = model_part::decoder;
+  bool is_matrix = false, is_narrow = false;  ///< narrow: the products read bf16
+  index rows = 0, cols = 0, size = 0;
+  index offset = 0;          ///< in each block
+  float* value = nullptr;    ///< what the optimiser moves
+  bf16* rounded = nullptr;   ///< value rounded, of a narrow one
+  float *gradient = nullptr, *first = nullptr, *second = nullptr;
+};
+
+template <model_configuration C>
+class parameters {
+ public:
+  /// Copies the tensors of the parts of `base`, which must outlive this, and adds adapters. f32 matrices stay f32; all
+  /// others compute as bf16 and are held as f32 too; adapters are f32.
+  /// Errors: bad_argument (options; nothing to train), too_large (no memory).
+  parameters(model<C> const& base, trained_parts parts, lora_options const& lora = {})
+      : model_(model<C>::over(take_over(base.weights(), parts, lora))), base_(model<C>::over(without_adapters(model_.weights()))) {}
+  parameters(parameters const&) = delete;
+
+  /// The model as it is now: every pass through it sees the last step.
+  model<C> const& current() const { return model_; }
+  /// The same without its adapters: the reference of a KL term, if nothing else is trained.
+  model<C> const& without_adapters() const { return base_; }
+  weight_gradients const& gradients() const { return gradients_; }
+  std::span<parameter const> all() const { return all_; }
+
+  /// Whole blocks, gaps between tensors (zeros) included.
+  std::span<float> values() { return block(0); }
+  std::span<float> gradient_values() { return block(1); }
+  std::span<float> first_moments() { return block(2); }
+  std::span<float> second_moments() { return block(3); }
+
+  void clear_gradients() {
+    parallel_ranges(size_, index{1} << 18, [&](index begin, index end) { std::fill(blocks_[1] + begin, blocks_[1] + end, 0.0f); });
+  }
+  /// Makes what the products read of p follow its value.
+  static void round(parameter const& p) {
+    if (p.rounded)
+      parallel_ranges(p.size, index{1} << 16, [&](index begin, index end) {
+        kernels::arch::round_to_bf16(p.value + begin, p.rounded + begin, end - begin);
+      });
+  }
+
+ private:
+  std::span<float> block(std::size_t i) { return {blocks_[i], static_cast<std::size_t>(size_)}; }
+
+  /// `w` with the trained tensors replaced by copies in our blocks, and with adapters.
+  model_weights<C> take_over(model_weights<C> w, trained_parts parts, lora_options const& lora) {
+    check(lora);
+    index narrow = 0;
+    auto plan = [&](parameter p) {
+      p.part = part_of(p.name);
+      p.size = p.rows * p.cols;
+      p.offset = size_;
+      size_ += padded(p.size);
+      if (p.is_narrow) narrow += padded(p.size);
+      all_.push_back(std::move(p));
+    };
+    for_each_tensor(w, [&](std::string const& name, auto& t) {
+      if (!parts.has(part_of(name))) return;
+      if constexpr (requires { t.stored; })
+        plan({.name = name, .is_matrix = true, .is_narrow = t.stored.type != dtype::f32, .rows = t.rows, .cols = t.cols});
+      else
+        plan({.name = name, .rows = 1, .cols = t.size});
+    });
+    std::size_t const adapted = all_.size();
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      plan({.name = name + ".lora_A.weight", .is_matrix = true, .rows = lora.rank, .cols = l.in});
+      plan({.name = name + ".lora_B.weight", .is_matrix = true, .rows = l.out, .cols = lora.rank});
+    });
+    if (all_.empty()) MEDMO_THROW(errc::bad_argument, "training", "a part or an adapter to train", "none");
+    place(narrow);
+
+    auto next = all_.begin();
+    for_each_tensor(w, [&](std::string const& name, auto& t) {
+      if (!parts.has(part_of(name))) return;
+      replace(t, *next);
+      round(*next++);
+    });
+    adapters_.reserve((all_.size() - adapted) / 2);
+    for_each_linear(w, [&](std::string const& name, auto& l) {
+      if (!lora.wants(name)) return;
+      auto const &a = *next++, &b = *next++;
+      begin_adapter(a.value, a.rows, a.cols, a.name, lora.seed);
+      auto stored = [](parameter const& p) {
+        return kernels::stored_matrix{dtype::f32, reinterpret_cast<std::byte const*>(p.value), p.rows, p.cols};
+      };
+      l.adapter = &adapters_.emplace_back(kernels::low_rank{stored(a), stored(b), lora.scale()});
+      gradients_.add(a.value, a.gradient);
+      gradients_.add(b.value, b.gradient);
+    });
+    return w;
+  }
+  static model_weights<C> without_adapters(model_weights<C> w) {
+    for_each_linear(w, [](std::string const&, auto& l) { l.adapter = nullptr; });
+    return w;
+  }
+  /// Takes the memory, zeroed, and tells every parameter where it lies.
+  void place(index narrow) {
+    auto bytes = [](index count, std::size_t size) { return arena::padded(static_cast<std::size_t>(count) * size); };
+    memory_.reserve(4 * bytes(size_, sizeof(float)) + bytes(narrow, sizeof(bf16)));
+    for (auto& b : blocks_) {
+      b = memory_.take<float>(size_);
+      std::fill_n(b, size_, 0.0f);
+    }
+    bf16* next = memory_.take<bf16>(narrow);
+    for (auto& p : all_) {
+      p.value = blocks_[0] + p.offset;
+      p.gradient = blocks_[1] + p.offset;
+      p.first = blocks_[2] + p.offset;
+      p.second = blocks_[3] + p.offset;
+      if (p.is_narrow) p.rounded = std::exchange(next, next + padded(p.size));
+    }
+  }
+  template <index Out, index In>
+  void replace(weight<Out, In>& w, parameter const& p) {
+    for (index r = 0; r < Out; ++r) kernels::read_row(w.stored, r, p.value + r * In);
+    if (p.rounded)
+      w.stored = {dtype::bf16, reinterpret_cast<std::byte const*>(p.rounded), Out, In};
+    else
+      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(p.value), Out, In};
+    gradients_.add(w.stored.bytes, p.gradient);
+  }
+  template <index N>
+  void replace(vector_weight<N>& w, parameter const& p) {
+    std::copy_n(w.data, N, p.value);
+    w.data = p.value;
+    gradients_.add(w.data, p.gradient);
+  }
+  static constexpr index padded(index size) { return (size + 31) / 32 * 32; }
+
+  arena memory_;
+  std::array<float*, 4> blocks_{};
+  index size_ = 0;
+  std::vector<parameter> all_;
+  weight_gradients gradients_;
+  std::vector<kernels::low_rank> adapters_;
+  model<C> model_, base_;  // last: made of the others
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+namespace detail {
+inline std::string peft_name(std::string const& parameter) { return "base_model.model." + parameter; }
+inline bool is_adapter(parameter const& p) {
+  return p.name.ends_with(".lora_A.weight") || p.name.ends_with(".lora_B.weight");
+}
+}  // namespace detail
+
+/// Writes the adapters among `all` to an existing folder; each file appears whole or not at all. `base` is the name or
+/// folder of the model that they belong to. Errors: file_access; bad_argument (no adapters).
+inline void write_adapter(std::string const& folder, std::span<parameter const> all, lora_options const& lora,
+                          std::string const& base) {
+  std::vector<std::string> targets;
+  std::vector<io::named_tensor> tensors;
+  for (auto const& p : all) {
+    if (!detail::is_adapter(p)) continue;
+    if (p.name.ends_with(".lora_A.weight")) targets.push_back(p.name.substr(0, p.name.size() - std::strlen(".lora_A.weight")));
+    tensors.push_back({detail::peft_name(p.name),
+                       {dtype::f32, {p.rows, p.cols}, std::as_bytes(std::span(p.value, static_cast<std::size_t>(p.size)))}});
+  }
+  if (tensors.empty()) MEDMO_THROW(errc::bad_argument, folder, "adapters to write", "none");
+  io::write_safetensors(folder + "/adapter_model.safetensors", tensors);
+  io::ordered_json const config = {
+      {"peft_type", "LORA"},       {"task_type", nullptr},   {"base_model_name_or_path", base}, {"r", lora.rank},
+      {"lora_alpha", lora.alpha},  {"lora_dropout", 0.0},    {"bias", "none"},                  {"fan_in_fan_out", false},
+      {"use_rslora", false},       {"use_dora", false},      {"init_lora_weights", true},       {"inference_mode", true},
+      {"target_modules", targets}};
+  io::write_file(folder + "/adapter_config.json", config.dump(2) + "\n");
+}
+
+/// The options of a folder's adapters, to give to a trainer before read_adapter.
+/// Errors: file_access, bad_json; unsupported for what is not plain LoRA, naming the field; bad_argument (rank, alpha).
+inline lora_options read_adapter_options(std::string const& folder) {
+  std::string const path = folder + "/adapter_config.json";
+  io::json const document = io::read_json(path);
+  io::json_fields const fields(document, path);
+  auto only = [&](char const* name, bool fine, char const* expected) {
+    auto const* value = fields.find(name);
+    if (!fine) MEDMO_THROW(errc::unsupported, fields.where(name), expected, value ? io::excerpt(*value) : "nothing");
+  };
+  only("peft_type", fields.text("peft_type") == "LORA", "LORA");
+  only("bias", fields.text("bias").value_or("none") == "none", "none");
+  for (char const* flag : {"use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "lora_bias"}) only(flag, !fields.boolean(flag).value_or(false), "false");
+  for (char const* list : {"rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform", "exclude_modules",
+                           "trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens",
+                           "kasa_config", "velora_config", "monteclora_config"})
+    only(list, !fields.has(list) || fields.find(list)->empty(), "nothing");
+  lora_options o;
+  auto const rank = fields.integer("r");
+  auto const alpha = fields.number("lora_alpha");
+  if (!rank || *rank < 1 || !alpha) MEDMO_THROW(errc::bad_json, path, "r >= 1 and lora_alpha", rank ? std::to_string(*rank) : "none");
+  o.rank = *rank;
+  o.alpha = *alpha;
+  if (fields.boolean("use_rslora").value_or(false)) o.alpha *= std::sqrt(static_cast<double>(o.rank));  // alpha / sqrt(r)
+  only("target_modules", fields.has("target_modules") && fields.find("target_modules")->is_array(), "a list of names");
+  o.targets = *fields.texts("target_modules");
+  check(o);
+  return o;
+}
+
+/// Fills the adapters among `all` from a folder; nothing is changed unless all of them are there and fit.
+/// Errors: file_access, bad_format, missing_tensor, unused_tensor, wrong_shape, wrong_dtype (not F32, F16 or BF16).
+inline void read_adapter(std::string const& folder, std::span<parameter const> all) {
+  std::string const path = folder + "/adapter_model.safetensors";
+  auto const file = io::safetensors_file::open(path);
+  std::vector<std::pair<parameter const*, tensor_ref>> found;
+  for (auto const& p : all) {
+    if (!detail::is_adapter(p)) continue;
+    auto const name = detail::peft_name(p.name);
+    auto t = file.find(name);
+    if (!t) MEDMO_THROW(errc::missing_tensor, path, "tensor " + name, "none of that name");
+    std::vector<index> const shape{p.rows, p.cols};
+    if (t->shape != shape) MEDMO_THROW(errc::wrong_shape, path + ": tensor " + name, shape_text(shape), shape_text(t->shape));
+    if (t->type != dtype::f32 && t->type != dtype::f16 && t->type != dtype::bf16)
+      MEDMO_THROW(errc::wrong_dtype, path + ": tensor " + name, "F32, F16 or BF16", std::string(name_of(t->type)));
+    found.emplace_back(&p, *t);
+  }
+  if (found.size() != file.names().size())
+    MEDMO_THROW(errc::unused_tensor, path, std::to_string(found.size()) + " tensors", std::to_string(file.names().size()));
+  for (auto const& [p, t] : found) {
+    auto each = [&, &q = *p, &from = t]<class T>(T x) {
+      for (index i = 0; i < q.size; ++i) {
+        std::memcpy(static_cast<void*>(&x), from.bytes.data() + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+        q.value[i] = static_cast<float>(x);
+      }
+    };
+    if (t.type == dtype::f32) each(float{});
+    else if (t.type == dtype::f16) each(f16{});
+    else each(bf16{});
+  }
 }
 
 }  // namespace medmo::inline MEDMO_ABI::train
@@ -21255,44 +21851,6 @@ class operation_list {
  private:
   arena& memory_;
   operation* last_ = nullptr;
-};
-
-}  // namespace medmo::inline MEDMO_ABI::train
-
-// ---- medmo/train/weight_gradients.hpp
-// Gradients of weights, found by the address of the weight's values: the way from an operation of the architecture, which
-// knows its weight alone, to the place that its gradient adds up in.
-
-#include <algorithm>
-#include <utility>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI::train {
-
-/// A weight that is not here is frozen: nothing is computed for it.
-class weight_gradients {
- public:
-  void add(void const* values, float* gradient) {
-    entries_.emplace_back(values, gradient);
-    std::sort(entries_.begin(), entries_.end());
-  }
-  float* find(void const* values) const {
-    auto at = std::lower_bound(entries_.begin(), entries_.end(), std::pair<void const*, float*>(values, nullptr));
-    return at != entries_.end() && at->first == values ? at->second : nullptr;
-  }
-  template <index Out, index In>
-  float* find(weight<Out, In> const& w) const {
-    return find(static_cast<void const*>(w.stored.bytes));
-  }
-  float* find(kernels::stored_matrix const& m) const { return find(static_cast<void const*>(m.bytes)); }
-  template <index N>
-  float* find(vector_weight<N> const& w) const {
-    return N > 0 ? find(static_cast<void const*>(w.data)) : nullptr;
-  }
-  bool empty() const { return entries_.empty(); }
-
- private:
-  std::vector<std::pair<void const*, float*>> entries_;
 };
 
 }  // namespace medmo::inline MEDMO_ABI::train
@@ -21791,190 +22349,6 @@ auto const& head_table(text_weights<C> const& w) {
   if constexpr (C::text.tied_head) return w.embed_tokens;
   else return w.lm_head;
 }
-
-}  // namespace medmo::inline MEDMO_ABI::train
-
-// ---- medmo/train/parameters.hpp
-// What is trained: copies of the chosen tensors of a model, adapters, their gradients and optimiser moments, and a model
-// that computes with them. Frozen tensors stay where the model has them and get nothing. Each kind (values, gradients, moments)
-// is one block of memory in the order of for_each_tensor, so that norms, files and all-reduce see plain arrays.
-
-#include <algorithm>
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-namespace medmo::inline MEDMO_ABI::train {
-
-/// Parts of a model that are trained or frozen by themselves.
-enum class model_part : std::uint8_t { vision_tower, merger, deepstack_mergers, decoder, embeddings };
-inline constexpr std::size_t model_parts = 5;
-
-/// The part that a tensor belongs to, by its canonical name. The head counts as an embedding.
-constexpr model_part part_of(std::string_view name) {
-  auto has = [&](std::string_view s) { return name.find(s) != std::string_view::npos; };
-  if (has(".visual.merger.")) return model_part::merger;
-  if (has(".visual.deepstack_merger_list.")) return model_part::deepstack_mergers;
-  if (has(".visual.")) return model_part::vision_tower;
-  if (has("embed_tokens") || name.starts_with("lm_head")) return model_part::embeddings;
-  return model_part::decoder;
-}
-
-struct trained_parts {
-  bool vision_tower = true, merger = true, deepstack_mergers = true, decoder = true, embeddings = true;
-  constexpr bool has(model_part p) const {
-    return std::array{vision_tower, merger, deepstack_mergers, decoder, embeddings}[static_cast<std::size_t>(p)];
-  }
-};
-
-/// One trained tensor: pieces of the blocks, `size` numbers each.
-struct parameter {
-  std::string name;
-  model_part part = model_part::decoder;
-  bool is_matrix = false, is_narrow = false;  ///< narrow: the products read bf16
-  index rows = 0, cols = 0, size = 0;
-  index offset = 0;          ///< in each block
-  float* value = nullptr;    ///< what the optimiser moves
-  bf16* rounded = nullptr;   ///< value rounded, of a narrow one
-  float *gradient = nullptr, *first = nullptr, *second = nullptr;
-};
-
-template <model_configuration C>
-class parameters {
- public:
-  /// Copies the tensors of the parts of `base`, which must outlive this, and adds adapters. f32 matrices stay f32; all
-  /// others compute as bf16 and are held as f32 too; adapters are f32.
-  /// Errors: bad_argument (options; nothing to train), too_large (no memory).
-  parameters(model<C> const& base, trained_parts parts, lora_options const& lora = {})
-      : model_(model<C>::over(take_over(base.weights(), parts, lora))), base_(model<C>::over(without_adapters(model_.weights()))) {}
-  parameters(parameters const&) = delete;
-
-  /// The model as it is now: every pass through it sees the last step.
-  model<C> const& current() const { return model_; }
-  /// The same without its adapters: the reference of a KL term, if nothing else is trained.
-  model<C> const& without_adapters() const { return base_; }
-  weight_gradients const& gradients() const { return gradients_; }
-  std::span<parameter const> all() const { return all_; }
-
-  /// Whole blocks, gaps between tensors (zeros) included.
-  std::span<float> values() { return block(0); }
-  std::span<float> gradient_values() { return block(1); }
-  std::span<float> first_moments() { return block(2); }
-  std::span<float> second_moments() { return block(3); }
-
-  void clear_gradients() {
-    parallel_ranges(size_, index{1} << 18, [&](index begin, index end) { std::fill(blocks_[1] + begin, blocks_[1] + end, 0.0f); });
-  }
-  /// Makes what the products read of p follow its value.
-  static void round(parameter const& p) {
-    if (p.rounded)
-      parallel_ranges(p.size, index{1} << 16, [&](index begin, index end) {
-        kernels::arch::round_to_bf16(p.value + begin, p.rounded + begin, end - begin);
-      });
-  }
-
- private:
-  std::span<float> block(std::size_t i) { return {blocks_[i], static_cast<std::size_t>(size_)}; }
-
-  /// `w` with the trained tensors replaced by copies in our blocks, and with adapters.
-  model_weights<C> take_over(model_weights<C> w, trained_parts parts, lora_options const& lora) {
-    check(lora);
-    index narrow = 0;
-    auto plan = [&](parameter p) {
-      p.part = part_of(p.name);
-      p.size = p.rows * p.cols;
-      p.offset = size_;
-      size_ += padded(p.size);
-      if (p.is_narrow) narrow += padded(p.size);
-      all_.push_back(std::move(p));
-    };
-    for_each_tensor(w, [&](std::string const& name, auto& t) {
-      if (!parts.has(part_of(name))) return;
-      if constexpr (requires { t.stored; })
-        plan({.name = name, .is_matrix = true, .is_narrow = t.stored.type != dtype::f32, .rows = t.rows, .cols = t.cols});
-      else
-        plan({.name = name, .rows = 1, .cols = t.size});
-    });
-    std::size_t const adapted = all_.size();
-    for_each_linear(w, [&](std::string const& name, auto& l) {
-      if (!lora.wants(name)) return;
-      plan({.name = name + ".lora_A.weight", .is_matrix = true, .rows = lora.rank, .cols = l.in});
-      plan({.name = name + ".lora_B.weight", .is_matrix = true, .rows = l.out, .cols = lora.rank});
-    });
-    if (all_.empty()) MEDMO_THROW(errc::bad_argument, "training", "a part or an adapter to train", "none");
-    place(narrow);
-
-    auto next = all_.begin();
-    for_each_tensor(w, [&](std::string const& name, auto& t) {
-      if (!parts.has(part_of(name))) return;
-      replace(t, *next);
-      round(*next++);
-    });
-    adapters_.reserve((all_.size() - adapted) / 2);
-    for_each_linear(w, [&](std::string const& name, auto& l) {
-      if (!lora.wants(name)) return;
-      auto const &a = *next++, &b = *next++;
-      begin_adapter(a.value, a.rows, a.cols, a.name, lora.seed);
-      auto stored = [](parameter const& p) {
-        return kernels::stored_matrix{dtype::f32, reinterpret_cast<std::byte const*>(p.value), p.rows, p.cols};
-      };
-      l.adapter = &adapters_.emplace_back(kernels::low_rank{stored(a), stored(b), lora.scale()});
-      gradients_.add(a.value, a.gradient);
-      gradients_.add(b.value, b.gradient);
-    });
-    return w;
-  }
-  static model_weights<C> without_adapters(model_weights<C> w) {
-    for_each_linear(w, [](std::string const&, auto& l) { l.adapter = nullptr; });
-    return w;
-  }
-  /// Takes the memory, zeroed, and tells every parameter where it lies.
-  void place(index narrow) {
-    auto bytes = [](index count, std::size_t size) { return arena::padded(static_cast<std::size_t>(count) * size); };
-    memory_.reserve(4 * bytes(size_, sizeof(float)) + bytes(narrow, sizeof(bf16)));
-    for (auto& b : blocks_) {
-      b = memory_.take<float>(size_);
-      std::fill_n(b, size_, 0.0f);
-    }
-    bf16* next = memory_.take<bf16>(narrow);
-    for (auto& p : all_) {
-      p.value = blocks_[0] + p.offset;
-      p.gradient = blocks_[1] + p.offset;
-      p.first = blocks_[2] + p.offset;
-      p.second = blocks_[3] + p.offset;
-      if (p.is_narrow) p.rounded = std::exchange(next, next + padded(p.size));
-    }
-  }
-  template <index Out, index In>
-  void replace(weight<Out, In>& w, parameter const& p) {
-    for (index r = 0; r < Out; ++r) kernels::read_row(w.stored, r, p.value + r * In);
-    if (p.rounded)
-      w.stored = {dtype::bf16, reinterpret_cast<std::byte const*>(p.rounded), Out, In};
-    else
-      w.stored = {dtype::f32, reinterpret_cast<std::byte const*>(p.value), Out, In};
-    gradients_.add(w.stored.bytes, p.gradient);
-  }
-  template <index N>
-  void replace(vector_weight<N>& w, parameter const& p) {
-    std::copy_n(w.data, N, p.value);
-    w.data = p.value;
-    gradients_.add(w.data, p.gradient);
-  }
-  static constexpr index padded(index size) { return (size + 31) / 32 * 32; }
-
-  arena memory_;
-  std::array<float*, 4> blocks_{};
-  index size_ = 0;
-  std::vector<parameter> all_;
-  weight_gradients gradients_;
-  std::vector<kernels::low_rank> adapters_;
-  model<C> model_, base_;  // last: made of the others
-};
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
@@ -22527,6 +22901,12 @@ struct item {
   std::string split, group;            ///< group: what results are also told apart by, e.g. the organ
 };
 
+/// The right answer as it would be given: a choice's letter, else the first accepted text; empty of boxes.
+inline std::string right_answer(item const& i) {
+  if (i.kind == task::choice) return std::string(1, static_cast<char>('A' + i.right.value_or(0)));
+  return i.answers.empty() ? std::string() : i.answers[0];
+}
+
 /// What a reader made of a data set. Rows it could not use are counted and named, never dropped in silence.
 struct data_set {
   std::string folder;  ///< that the files and pictures are below
@@ -22607,12 +22987,6 @@ inline reply reply_of(io::json_fields const& f) {
 namespace medmo::inline MEDMO_ABI::evaluate {
 
 namespace detail {
-/// The right answer as it would be given: a choice's letter, else the first accepted text.
-inline std::string right_answer(item const& i) {
-  if (i.kind == task::choice) return std::string(1, static_cast<char>('A' + i.right.value_or(0)));
-  return i.answers.empty() ? std::string() : i.answers[0];
-}
-
 struct picture_size {
   index width = 0, height = 0;
 };
@@ -22632,7 +23006,7 @@ class constant_answers {
   explicit constant_answers(std::span<request const> all) {
     std::map<task, std::map<std::string, std::size_t>> counts;
     for (auto const& r : all) {
-      ++counts[r.what->kind][detail::right_answer(*r.what)];
+      ++counts[r.what->kind][right_answer(*r.what)];
       if (r.what->kind != task::grounding) continue;
       auto const size = detail::last_picture_size(r);
       for (auto const& t : r.what->boxes) {
@@ -23328,7 +23702,7 @@ inline data_set read_data_set(std::string const& path, data_format const& format
                 first_fault.empty() ? "none" : "none; the first that cannot: " + first_fault);
   std::string names;
   for (auto const& one : format.files) names += one.pattern + ", ";
-  MEDMO_THROW(errc::file_access, path, "one of the files " + names + "or SPLIT.jsonl, .json, .csv, .tsv", "none");
+  MEDMO_THROW(errc::file_access, path, "one of the files " + names + "or SPLIT.jsonl, .json, .csv, .tsv", split.empty() ? "none" : "none of the split \"" + split + "\"");
 }
 
 }  // namespace medmo::inline MEDMO_ABI::evaluate
@@ -24641,7 +25015,7 @@ class summary {
   std::vector<metric> metrics_of_all() {
     boxes();
     means();
-    cider();
+    reports();
     return std::move(out_);
   }
 
@@ -24688,18 +25062,32 @@ class summary {
     }
   }
 
-  /// On lower-case text with document frequencies of the whole set.
-  void cider() {
+  /// CIDEr with document frequencies of the whole set, and agreement on the 14 observations; uncertain ones count.
+  void reports() {
     std::vector<metrics::words> answers;
     std::vector<std::vector<metrics::words>> references;
+    std::vector<metrics::observations> predicted, truth;
     std::vector<std::uint64_t> clusters;
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (items_[i]->kind != task::report) continue;
       answers.push_back(metrics::tokenize_medevalkit(replies_[i].text, metrics::empty_words::drop));
       references.push_back({metrics::tokenize_medevalkit(items_[i]->answers.at(0), metrics::empty_words::drop)});
+      predicted.push_back(metrics::label_report(replies_[i].text));
+      truth.push_back(metrics::label_report(items_[i]->answers.at(0)));
       clusters.push_back(pictures_[i]);
     }
-    if (!answers.empty()) out_.push_back({"cider", metrics::bootstrap_mean(metrics::score_cider(answers, references).each, bootstrap_, clusters)});
+    if (answers.empty()) return;
+    out_.push_back({"cider", metrics::bootstrap_mean(metrics::score_cider(answers, references).each, bootstrap_, clusters)});
+    auto observed = [&](char const* name, auto value) {
+      auto statistic = [&](std::span<std::size_t const> chosen) {
+        std::vector<metrics::observations> p, t;
+        for (auto i : chosen) p.push_back(predicted[i]), t.push_back(truth[i]);
+        return value(metrics::score_observations(p, t));
+      };
+      out_.push_back({name, metrics::bootstrap(answers.size(), statistic, bootstrap_, clusters)});
+    };
+    observed("observation_f1_micro", [](auto const& s) { return s.micro.f1; });
+    observed("observation_f1_macro", [](auto const& s) { return s.macro_f1; });
   }
 
   void boxes() {
@@ -24769,7 +25157,8 @@ class summary {
           for (auto i : chosen) some.push_back(each[i]);
           drawn.push_back(metrics::summarize(some));
         }
-        return drawn[call++].*field.value;
+        auto const& one = drawn[call++];
+        return one.truth || one.predicted ? one.*field.value : std::nan("");  // no box of the label was drawn
       };
       out_.push_back({field.name + suffix, metrics::bootstrap(all.size(), statistic, bootstrap_, clusters)});
     }
@@ -24878,12 +25267,14 @@ class run {
   /// after each answer. Errors: file_access; bad_format for a journal of another run, naming what differs; those of `ask`.
   void answer(std::string const& folder, answerer const& ask, std::size_t at_once,
               std::function<void(std::size_t, std::size_t, std::size_t)> const& progress = {}) const {
-    std::filesystem::create_directories(folder);
+    std::error_code fault;
+    std::filesystem::create_directories(folder, fault);
+    if (fault) MEDMO_THROW(errc::file_access, folder, "a folder that can be made", fault.message());
     io::jsonl_journal journal(journal_path(folder, options_.shard));
     io::jsonl_journal times(times_path(folder, options_.shard));
     auto const mine = places(options_.shard);
     std::size_t const before = read_journal(journal.path(), options_.shard, reading::begun).size();
-    if (std::filesystem::file_size(journal.path()) == 0) journal.append(header(options_.shard));
+    if (journal.empty()) journal.append(header(options_.shard));
     std::map<std::size_t, reply> early;  // came before their turn
     std::size_t done = before;
     auto write = [&](reply const& r) {
@@ -25013,6 +25404,7 @@ class run {
     auto const& i = *chosen_[place];
     io::ordered_json line{{"index", place}, {"id", i.id}, {"prompt", prompt(i)}};
     line.update(to_json(r));
+    if (i.kind != task::grounding) line["truth"] = right_answer(i);
     auto const j = judge(benchmark_, i, r, options_.rules);
     if (!j.rule.empty()) line["rule"] = j.rule, line["parsed"] = j.parsed;
     auto& values = line["scores"] = io::ordered_json::object();
@@ -25122,61 +25514,75 @@ inline std::string score_table(scores const& values) {
   for (auto const& [name, value] : values) out += "<td class=n>" + in_hundred(value) + "</td>";
   return out + "</tr></table>\n";
 }
+
+inline std::string metric_table(results const& r) {
+  std::string out = "<table><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>\n";
+  for (auto const& m : r.metrics)
+    out += "<tr><td>" + escape_html(m.name) + "</td><td class=n>" + in_hundred(m.value.value) + "</td><td class=n>" + in_hundred(m.value.low) +
+           " &ndash; " + in_hundred(m.value.high) + "</td></tr>\n";
+  return out + "</table>\n";
+}
+
+/// Writes a picture of an item, or the two with its boxes where there are some to compare, and shows them. `name`: of the files.
+inline std::string show_picture(std::string const& folder, std::string const& name, request const& asked, std::size_t place, reply const& r,
+                                page_options const& options) {
+  auto const& i = *asked.what;
+  auto const picture = options.read_picture(asked.pictures[place]);
+  auto file = [&](std::string const& ending) { return (std::filesystem::path(folder) / (name + ending)).string(); };
+  if (i.kind != task::grounding || place + 1 != asked.pictures.size()) {
+    io::write_png(file(".png"), picture);
+    return figure(name + ".png", i.images[place]);
+  }
+  io::write_png(file("-truth.png"), vision::overlay(picture, truth_of(i, picture.width, picture.height)));
+  io::write_png(file("-predicted.png"), vision::overlay(picture, r.detections));
+  return figure(name + "-truth.png", "truth: " + std::to_string(i.boxes.size()) + " boxes") +
+         figure(name + "-predicted.png", "predicted: " + std::to_string(r.detections.size()) + " boxes");
+}
+
+inline std::string truth_text(item const& i) {
+  std::string out = i.kind == task::choice ? right_answer(i) + ". " : "";
+  for (std::size_t k = 0; k < i.answers.size(); ++k) out += (k ? " / " : "") + i.answers[k];
+  return out;
+}
+
+/// What stands below an item's pictures.
+inline std::string show_answer(request const& asked, reply const& r, judgement const& j) {
+  auto const& i = *asked.what;
+  std::string out = "<pre>" + escape_html(asked.prompt) + "</pre>\n";
+  if (i.kind != task::grounding) out += "<p>Truth:</p><pre>" + escape_html(truth_text(i)) + "</pre>\n";
+  out += "<p>Answer" + (j.rule.empty() ? std::string() : " (rule: " + escape_html(j.rule) + ")") + ":</p><pre>" + escape_html(r.text) + "</pre>\n";
+  if (!r.failure.empty()) out += "<p class=wrong>" + escape_html(r.failure) + "</p>\n";
+  return out + score_table(j.values);
+}
 }  // namespace detail
 
-/// Writes index.html and its pictures into `folder`. A picture that cannot be read is said so in its place.
-/// Errors: file_access.
+/// Writes index.html and its pictures into `folder`. A picture that cannot be read is said so in its place. Errors: file_access.
 inline void write_page(std::string const& folder, run const& of, results const& all, std::span<reply const> replies, answer_rules rules,
                        page_options const& options = {}) {
-  namespace fs = std::filesystem;
-  fs::create_directories(folder);
+  std::error_code fault;
+  std::filesystem::create_directories(folder, fault);
+  if (fault) MEDMO_THROW(errc::file_access, folder, "a folder that can be made", fault.message());
   auto const title = escape_html(all.benchmark + ", split " + (all.split.empty() ? "all" : all.split) + ", " + std::to_string(all.n) + " items");
   std::string html = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title + "</title><style>" +
-                     std::string(detail::page_style) + "</style></head><body>\n<h1>" + title + "</h1>\n<table><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>\n";
-  for (auto const& m : all.metrics)
-    html += "<tr><td>" + escape_html(m.name) + "</td><td class=n>" + detail::in_hundred(m.value.value) + "</td><td class=n>" +
-            detail::in_hundred(m.value.low) + " &ndash; " + detail::in_hundred(m.value.high) + "</td></tr>\n";
-  html += "</table>\n";
+                     std::string(detail::page_style) + "</style></head><body>\n<h1>" + title + "</h1>\n" + detail::metric_table(all);
   for (std::size_t n = 0; n < std::min(options.most, replies.size()); ++n) {
-    auto const& i = *of.items()[n];
-    auto const& r = replies[n];
-    auto const request = of.request_of(n);
-    auto const j = judge(of.of(), i, r, rules);
-    html += "<section><h2>" + std::to_string(n + 1) + ". " + escape_html(i.id) + "</h2>\n<div class=pictures>\n";
-    for (std::size_t p = 0; p < request.pictures.size(); ++p) {
-      std::string const name = std::to_string(n) + "-" + std::to_string(p);
+    auto const asked = of.request_of(n);
+    html += "<section><h2>" + std::to_string(n + 1) + ". " + escape_html(asked.what->id) + "</h2>\n<div class=pictures>\n";
+    for (std::size_t p = 0; p < asked.pictures.size(); ++p) {
+      auto show = [&] { html += detail::show_picture(folder, std::to_string(n) + "-" + std::to_string(p), asked, p, replies[n], options); };
 #if MEDMO_EXCEPTIONS
       try {
-#endif
-        auto const picture = options.read_picture(request.pictures[p]);
-        bool const last = p + 1 == request.pictures.size();
-        if (i.kind == task::grounding && last) {
-          io::write_png((fs::path(folder) / (name + "-truth.png")).string(), vision::overlay(picture, detail::truth_of(i, picture.width, picture.height)));
-          io::write_png((fs::path(folder) / (name + "-predicted.png")).string(), vision::overlay(picture, r.detections));
-          html += detail::figure(name + "-truth.png", "truth: " + std::to_string(i.boxes.size()) + " boxes") +
-                  detail::figure(name + "-predicted.png", "predicted: " + std::to_string(r.detections.size()) + " boxes");
-        } else {
-          io::write_png((fs::path(folder) / (name + ".png")).string(), picture);
-          html += detail::figure(name + ".png", i.images[p]);
-        }
-#if MEDMO_EXCEPTIONS
+        show();
       } catch (error const& e) {
         html += "<p class=wrong>" + escape_html(e.what()) + "</p>\n";
       }
+#else
+      show();
 #endif
     }
-    html += "</div>\n<pre>" + escape_html(request.prompt) + "</pre>\n";
-    if (i.kind != task::grounding) {
-      std::string truth = i.kind == task::choice ? std::string(1, static_cast<char>('A' + i.right.value_or(0))) + ". " : "";
-      for (std::size_t k = 0; k < i.answers.size(); ++k) truth += (k ? " / " : "") + i.answers[k];
-      html += "<p>Truth:</p><pre>" + escape_html(truth) + "</pre>\n";
-    }
-    html += "<p>Answer" + (j.rule.empty() ? std::string() : " (rule: " + escape_html(j.rule) + ")") + ":</p><pre>" + escape_html(r.text) + "</pre>\n";
-    if (!r.failure.empty()) html += "<p class=wrong>" + escape_html(r.failure) + "</p>\n";
-    html += detail::score_table(j.values) + "</section>\n";
+    html += "</div>\n" + detail::show_answer(asked, replies[n], judge(of.of(), *asked.what, replies[n], rules)) + "</section>\n";
   }
-  html += "</body></html>\n";
-  io::write_file((fs::path(folder) / "index.html").string(), html);
+  io::write_file((std::filesystem::path(folder) / "index.html").string(), html + "</body></html>\n");
 }
 
 }  // namespace medmo::inline MEDMO_ABI::evaluate
