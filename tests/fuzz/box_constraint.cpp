@@ -10,14 +10,15 @@ namespace fuzz_box_constraint {
 using medmo::index;
 
 /// The bytes, and tokens that cut tags, numbers and separators in other places.
-constexpr std::array<std::string_view, 15> pieces = {"<box>", "</box>", "[[", "]]", "], [", ", ", "10", "100", "99", "000",
-                                                    " <", "box", ">[", "]</", "WB"};
+constexpr std::array<std::string_view, 15> pieces = {"<box>", "</box>", "[[", "]]",  "], [", ", ",  "10", "100",
+                                                     "99",    "000",    " <", "box", ">[",   "]</", "WB"};
 using vocabulary = medmo::text::qwen_vocabulary<256 + static_cast<index>(pieces.size()), 320>;
 medmo::text::tokenizer<vocabulary> const tokenizer = [] {
   medmo::text::byte_pairs base;
   for (int b = 0; b < 256; ++b) base.add_token(std::string(1, static_cast<char>(b)), "bytes");
   for (auto p : pieces) base.add_token(p, "pieces");
-  return medmo::text::tokenizer<vocabulary>{std::move(base), medmo::text::configured_added_tokens<vocabulary>(), "tokens"};
+  return medmo::text::tokenizer<vocabulary>{std::move(base), medmo::text::configured_added_tokens<vocabulary>(),
+                                            "tokens"};
 }();
 medmo::box_vocabulary const words(tokenizer, vocabulary::rows);
 constexpr index end = medmo::text::id_of<vocabulary>("<|im_end|>");

@@ -64,7 +64,8 @@ MEDMO_FUZZ_TARGET(chat) {
   constexpr index image = id_of<nano_tokens>("<|image_pad|>"), video = id_of<nano_tokens>("<|video_pad|>");
   for (auto const& place : prompt->media)
     for (index i = 0; i < place.count; ++i, ++placeholders)
-      fuzz::require(prompt->ids.at(static_cast<std::size_t>(place.begin + i)) == (place.kind == media_kind::image ? image : video),
+      fuzz::require(prompt->ids.at(static_cast<std::size_t>(place.begin + i)) ==
+                        (place.kind == media_kind::image ? image : video),
                     "placeholders stand where the prompt says");
   bool own_ids = false;
   for (auto& m : messages) {
@@ -77,6 +78,7 @@ MEDMO_FUZZ_TARGET(chat) {
   for (auto& tool : options.tools) tool = "x";
   for (auto id : prompt->ids) pads += id == image || id == video;
   fuzz::require(own_ids || pads == placeholders, "no placeholders elsewhere");
-  fuzz::require(controls(prompt->ids) == controls(render_chat(nano, messages, options).ids), "texts yield no control tokens");
+  fuzz::require(controls(prompt->ids) == controls(render_chat(nano, messages, options).ids),
+                "texts yield no control tokens");
 }
 }  // namespace fuzz_chat

@@ -26,7 +26,8 @@ struct folder {
     std::filesystem::remove_all(path, ignored);
   }
   void write(std::string const& name, std::string_view content) const {
-    std::ofstream(path + "/" + name, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
+    std::ofstream(path + "/" + name, std::ios::binary)
+        .write(content.data(), static_cast<std::streamsize>(content.size()));
   }
 };
 folder const& shards() {
@@ -39,6 +40,7 @@ MEDMO_FUZZ_TARGET(checkpoint_index) {
   auto c = fuzz::accepted([] { return medmo::io::checkpoint::open(shards().path); });
   if (!c) return;
   fuzz::require(c->names().size() <= 2, "no tensor beyond those of the shards");
-  for (auto const& name : c->names()) fuzz::require((name == "a" || name == "b") && c->find(name), "every name is found");
+  for (auto const& name : c->names())
+    fuzz::require((name == "a" || name == "b") && c->find(name), "every name is found");
 }
 }  // namespace fuzz_checkpoint_index

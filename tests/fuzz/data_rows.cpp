@@ -27,24 +27,41 @@
 namespace fuzz_data_rows {
 using namespace medmo::evaluate;
 
-std::vector<data_format> const formats = {
-    readers::own_jsonl(), readers::vqa_rad(),   readers::slake(),       readers::path_vqa(),  readers::pmc_vqa(),
-    readers::omnimedvqa(), readers::mmmu_med(), readers::medqa(),       readers::medmcqa(),   readers::pubmedqa(),
-    readers::mmlu_med(),  readers::supergpqa(), readers::nih_chest(),   readers::deep_lesion(), readers::medsg(""),
-    readers::reports({}), readers::box_list({}, "Where?"), readers::medxpertqa(readers::medxpertqa_part{}), readers::medbullets(readers::medbullets_part{})};
+std::vector<data_format> const formats = {readers::own_jsonl(),
+                                          readers::vqa_rad(),
+                                          readers::slake(),
+                                          readers::path_vqa(),
+                                          readers::pmc_vqa(),
+                                          readers::omnimedvqa(),
+                                          readers::mmmu_med(),
+                                          readers::medqa(),
+                                          readers::medmcqa(),
+                                          readers::pubmedqa(),
+                                          readers::mmlu_med(),
+                                          readers::supergpqa(),
+                                          readers::nih_chest(),
+                                          readers::deep_lesion(),
+                                          readers::medsg(""),
+                                          readers::reports({}),
+                                          readers::box_list({}, "Where?"),
+                                          readers::medxpertqa(readers::medxpertqa_part{}),
+                                          readers::medbullets(readers::medbullets_part{})};
 
 void check_item(item const& i) {
   fuzz::require(!i.id.empty() || !i.question.empty(), "an item has a name or a question");
-  fuzz::require(!i.right || (*i.right >= 0 && *i.right < static_cast<medmo::index>(i.options.size())), "the right option is one of them");
+  fuzz::require(!i.right || (*i.right >= 0 && *i.right < static_cast<medmo::index>(i.options.size())),
+                "the right option is one of them");
   fuzz::require(i.kind != task::choice || i.options.size() >= 2, "a choice has options");
   for (auto const& name : i.images) {
     std::filesystem::path const path(name);
-    fuzz::require(!path.is_absolute() && std::find(path.begin(), path.end(), "..") == path.end(), "pictures lie inside the folder");
+    fuzz::require(!path.is_absolute() && std::find(path.begin(), path.end(), "..") == path.end(),
+                  "pictures lie inside the folder");
   }
   for (auto const& b : i.boxes) {
     auto const p = in_pixels(b, 640, 480);
     for (double v : {p.x1, p.y1, p.x2, p.y2}) fuzz::require(std::isfinite(v), "boxes are finite");
-    fuzz::require(b.image >= 0 && b.image < std::max<medmo::index>(1, static_cast<medmo::index>(i.images.size())), "a box is on one of the pictures");
+    fuzz::require(b.image >= 0 && b.image < std::max<medmo::index>(1, static_cast<medmo::index>(i.images.size())),
+                  "a box is on one of the pictures");
   }
 }
 

@@ -10,9 +10,11 @@ MEDMO_FUZZ_TARGET(dicom) {
   auto read = [&] {
     auto d = fuzz::accepted([&] { return medmo::io::read_dicom(input, "input", options); });
     if (!d) return false;
-    fuzz::require(d->picture.width == d->columns && d->picture.height == d->rows, "a picture has the size of its matrix");
+    fuzz::require(d->picture.width == d->columns && d->picture.height == d->rows,
+                  "a picture has the size of its matrix");
     fuzz::require(d->rows * d->columns <= options.limits.max_pixels, "no picture is beyond the limit");
-    fuzz::require(d->picture.pixels.size() == static_cast<std::size_t>(d->rows * d->columns * 3), "pixels fill the picture");
+    fuzz::require(d->picture.pixels.size() == static_cast<std::size_t>(d->rows * d->columns * 3),
+                  "pixels fill the picture");
     fuzz::require(d->frame == options.frame && d->frame < d->frames, "it is the frame that was asked for");
     return true;
   };

@@ -46,7 +46,8 @@ MEDMO_FUZZ_TARGET(encode) {
   for (; repeats > 0 && text.size() < 2048; --repeats) text += in.rest();
   fuzz::weight() = std::max(fuzz::weight(), text.size());
   auto ids = fuzz::accepted([&] { return nano.encode(text); });
-  fuzz::require(ids.has_value() == (find_invalid_utf8(text) == std::string::npos), "UTF-8 and nothing else is accepted");
+  fuzz::require(ids.has_value() == (find_invalid_utf8(text) == std::string::npos),
+                "UTF-8 and nothing else is accepted");
   if (!ids) return;
   for (auto id : *ids) fuzz::require(nano.kind(id) == token_kind::base, "text yields no control token");
   auto normal = nfc(text);
@@ -55,9 +56,12 @@ MEDMO_FUZZ_TARGET(encode) {
   fuzz::require(streamed(nano, *ids) == normal, "token by token is as at once");
   auto controlled = nano.encode(text, {.control = control_tokens::allow});
   std::string parts;
-  nano.split_control(text, [&](std::string_view part) { parts += nfc(part); }, [&](index id) { parts += nano.bytes(id); });
-  fuzz::require(nano.decode(controlled, {.special = special_tokens::keep}) == parts, "control tokens are what they stood for");
+  nano.split_control(
+      text, [&](std::string_view part) { parts += nfc(part); }, [&](index id) { parts += nano.bytes(id); });
+  fuzz::require(nano.decode(controlled, {.special = special_tokens::keep}) == parts,
+                "control tokens are what they stood for");
   auto bytes = plain.encode(text);
-  fuzz::require(plain.decode(bytes) == text && bytes.size() == text.size(), "without normalisation: decode(encode(x)) = x");
+  fuzz::require(plain.decode(bytes) == text && bytes.size() == text.size(),
+                "without normalisation: decode(encode(x)) = x");
 }
 }  // namespace fuzz_encode

@@ -17,7 +17,8 @@ MEDMO_FUZZ_TARGET(gguf) {
     auto const block = medmo::block_of(t->type);
     std::uint64_t numbers = 1;
     for (auto d : t->shape) numbers *= static_cast<std::uint64_t>(d);
-    fuzz::require(numbers % block.numbers == 0 && numbers / block.numbers * block.bytes == t->bytes.size(), "a tensor has the bytes of its shape");
+    fuzz::require(numbers % block.numbers == 0 && numbers / block.numbers * block.bytes == t->bytes.size(),
+                  "a tensor has the bytes of its shape");
   }
   auto const& m = file->metadata();
   for (auto const& key : m.keys()) {

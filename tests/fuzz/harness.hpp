@@ -4,7 +4,9 @@
 // the library is medmo::error. Beyond a limit the program ends with a sentence (or, replayed, the test case fails).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -15,17 +17,16 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "medmo/core/error.hpp"
 
 #if !defined(MEDMO_FUZZING)
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <vector>
 #endif
 
 #if defined(__has_feature)
@@ -35,7 +36,8 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 extern "C" {  // of <sanitizer/allocator_interface.h>, which g++ does not ship
-int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t),
+                                              void (*)(void const volatile*));
 std::size_t __sanitizer_get_allocated_size(void const volatile*);
 }
 #else
@@ -98,7 +100,8 @@ class memory {
       auto on_free = [](void const volatile* p) {
         if (p) gave(__sanitizer_get_allocated_size(p));
       };
-      return __sanitizer_install_malloc_and_free_hooks([](void const volatile*, std::size_t size) { took(size); }, on_free) != 0;
+      return __sanitizer_install_malloc_and_free_hooks([](void const volatile*, std::size_t size) { took(size); },
+                                                       on_free) != 0;
     }();
     require(once, "the allocator tells what it does");
 #endif
@@ -135,7 +138,8 @@ inline void run(bytes input, void (*target)(bytes)) {
 inline void replay(std::string const& name, void (*target)(bytes)) {
   namespace fs = std::filesystem;
   std::vector<fs::path> files;
-  for (auto const& entry : fs::directory_iterator(std::string(MEDMO_FUZZ_CORPUS) + "/" + name)) files.push_back(entry.path());
+  for (auto const& entry : fs::directory_iterator(std::string(MEDMO_FUZZ_CORPUS) + "/" + name))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   REQUIRE(!files.empty());
   for (auto const& path : files) {
@@ -207,16 +211,16 @@ void operator delete[](void* p, std::size_t) noexcept { operator delete(p); }
 #endif
 
 #if defined(MEDMO_FUZZING)
-#define MEDMO_FUZZ_TARGET(name)                                                         \
-  static void name(fuzz::bytes input);                                                  \
-  extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {   \
-    fuzz::run(std::as_bytes(std::span(data, size)), name);                              \
-    return 0;                                                                           \
-  }                                                                                     \
+#define MEDMO_FUZZ_TARGET(name)                                                       \
+  static void name(fuzz::bytes input);                                                \
+  extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) { \
+    fuzz::run(std::as_bytes(std::span(data, size)), name);                            \
+    return 0;                                                                         \
+  }                                                                                   \
   static void name(fuzz::bytes input)
 #else
-#define MEDMO_FUZZ_TARGET(name)                                                         \
-  static void name(fuzz::bytes input);                                                  \
-  TEST_CASE("fuzz: every file of the corpus of " #name) { fuzz::replay(#name, name); }  \
+#define MEDMO_FUZZ_TARGET(name)                                                        \
+  static void name(fuzz::bytes input);                                                 \
+  TEST_CASE("fuzz: every file of the corpus of " #name) { fuzz::replay(#name, name); } \
   static void name(fuzz::bytes input)
 #endif

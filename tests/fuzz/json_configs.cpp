@@ -16,13 +16,15 @@ void check_preprocessor(json const& document) {
   auto p = fuzz::accepted([&] { return preprocessor_config_of(document, "input"); });
   if (!p) return;
   auto text = preprocessor_config_json(*p);
-  fuzz::require(preprocessor_config_json(preprocessor_config_of(parsed(text), "again")) == text, "preprocessor: written and read again");
+  fuzz::require(preprocessor_config_json(preprocessor_config_of(parsed(text), "again")) == text,
+                "preprocessor: written and read again");
   medmo::vision::preprocess_options o{.min_pixels = p->min_pixels, .max_pixels = p->max_pixels};
   o.patch = p->patch_size, o.merge = p->merge_size, o.temporal = p->temporal_patch_size;
   for (auto [width, height] : {std::pair{1, 1}, {305, 30}, {512, 512}, {200, 1}})
     fuzz::accepted([&, w = width, h = height] {
       auto plan = medmo::vision::plan_image(w, h, o);
-      fuzz::require(plan.tokens > 0 && plan.resized.width > 0 && plan.resized.height > 0, "a planned picture has tokens");
+      fuzz::require(plan.tokens > 0 && plan.resized.width > 0 && plan.resized.height > 0,
+                    "a planned picture has tokens");
       return 0;
     });
 }
@@ -31,9 +33,11 @@ void check_generation(json const& document) {
   auto g = fuzz::accepted([&] { return generation_config_of(document, "input"); });
   if (!g) return;
   fuzz::require(g->unknown.size() <= document.size(), "fields are known or listed once");
-  fuzz::require(g->temperature > 0 && g->top_p > 0 && g->top_p <= 1 && g->repetition_penalty > 0 && g->top_k >= 0, "sampling is possible");
+  fuzz::require(g->temperature > 0 && g->top_p > 0 && g->top_p <= 1 && g->repetition_penalty > 0 && g->top_k >= 0,
+                "sampling is possible");
   auto text = generation_config_json(*g);
-  fuzz::require(generation_config_json(generation_config_of(parsed(text), "again")) == text, "generation: written and read again");
+  fuzz::require(generation_config_json(generation_config_of(parsed(text), "again")) == text,
+                "generation: written and read again");
 }
 
 MEDMO_FUZZ_TARGET(json_configs) {

@@ -33,8 +33,10 @@ MEDMO_FUZZ_TARGET(jsonl) {
     while (auto line = rows.next()) {
       ++lines;
       faults += !line->value;
-      fuzz::require(line->number > last && line->where == path + ":" + std::to_string(line->number), "lines have their numbers, in order");
-      fuzz::require(line->value.has_value() == line->fault.empty() && line->fault.size() <= 4000, "a value or a sentence");
+      fuzz::require(line->number > last && line->where == path + ":" + std::to_string(line->number),
+                    "lines have their numbers, in order");
+      fuzz::require(line->value.has_value() == line->fault.empty() && line->fault.size() <= 4000,
+                    "a value or a sentence");
       last = line->number;
     }
     fuzz::require(rows.malformed() == faults, "malformed lines are counted");
@@ -42,7 +44,8 @@ MEDMO_FUZZ_TARGET(jsonl) {
   fuzz::require(lines == lines_with_content(text), "every line is handed out");
   {
     jsonl_journal journal(path);
-    fuzz::require(journal.torn() == text.size() - (text.rfind('\n') + 1), "what is torn is what follows the last end of line");
+    fuzz::require(journal.torn() == text.size() - (text.rfind('\n') + 1),
+                  "what is torn is what follows the last end of line");
     journal.append(json{{"appended", 1}});
   }
   jsonl_reader rows(path);

@@ -14,7 +14,8 @@ inline std::optional<medmo::image> check_picture(bytes input) {
   auto header = medmo::io::read_image_header(input, "input", small_pictures);
   require(picture->width == header.width && picture->height == header.height, "a picture has the size its header says");
   require(picture->width * picture->height <= small_pictures.max_pixels, "no picture is beyond the limit");
-  require(picture->pixels.size() == static_cast<std::size_t>(picture->width * picture->height * 3), "pixels fill the picture");
+  require(picture->pixels.size() == static_cast<std::size_t>(picture->width * picture->height * 3),
+          "pixels fill the picture");
   return picture;
 }
 }  // namespace fuzz

@@ -26,6 +26,7 @@ MEDMO_FUZZ_TARGET(png) {
   if (!picture) return;
   auto coded = medmo::io::encode_png(*picture);
   auto again = medmo::io::read_image(std::as_bytes(std::span(coded)), "again");
-  fuzz::require(again.pixels == picture->pixels && again.width == picture->width, "a picture written and read again is the same");
+  fuzz::require(again.pixels == picture->pixels && again.width == picture->width,
+                "a picture written and read again is the same");
 }
 }  // namespace fuzz_png

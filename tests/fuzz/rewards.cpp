@@ -28,10 +28,12 @@ MEDMO_FUZZ_TARGET(rewards) {
   fuzz::weight() = input.size() * 64;  // a box takes 18 bytes of text, and 16 for each true one
   auto const score = box_reward(completion, truth, options);
   require_share(score.value);
-  fuzz::require(score.unusable > 0 || score.matched == std::min(score.predicted, score.truth), "as many are matched as can be");
+  fuzz::require(score.unusable > 0 || score.matched == std::min(score.predicted, score.truth),
+                "as many are matched as can be");
   std::reverse(truth.begin(), truth.end());
   fuzz::require(box_reward(completion, truth, options).value == score.value, "the order of boxes changes no bit");
-  fuzz::require(truth.empty() || box_reward(std::span<norm_box const>(truth), truth, options).value > 1 - 1e-12, "the truth is worth 1");
+  fuzz::require(truth.empty() || box_reward(std::span<norm_box const>(truth), truth, options).value > 1 - 1e-12,
+                "the truth is worth 1");
 
   require_share(tag_count(completion));
   require_share(box_tag_count(completion));

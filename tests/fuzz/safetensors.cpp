@@ -14,7 +14,8 @@ std::vector<medmo::io::named_tensor> tensors_of(safetensors_file const& f) {
   std::vector<medmo::io::named_tensor> out;
   for (auto const& name : f.names()) out.push_back({name, *f.find(name)});
   std::sort(out.begin(), out.end(), [](auto const& a, auto const& b) {
-    return std::pair(a.tensor.bytes.data(), a.tensor.bytes.size()) < std::pair(b.tensor.bytes.data(), b.tensor.bytes.size());
+    return std::pair(a.tensor.bytes.data(), a.tensor.bytes.size()) <
+           std::pair(b.tensor.bytes.data(), b.tensor.bytes.size());
   });
   return out;
 }

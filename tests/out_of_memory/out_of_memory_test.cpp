@@ -37,7 +37,9 @@ void* __real_aligned_alloc(std::size_t alignment, std::size_t n);
 void __real_free(void* p);
 
 void* __wrap_malloc(std::size_t n) { return heap::refuses() ? nullptr : heap::counted(__real_malloc(n)); }
-void* __wrap_calloc(std::size_t count, std::size_t n) { return heap::refuses() ? nullptr : heap::counted(__real_calloc(count, n)); }
+void* __wrap_calloc(std::size_t count, std::size_t n) {
+  return heap::refuses() ? nullptr : heap::counted(__real_calloc(count, n));
+}
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t n) {
   return heap::refuses() ? nullptr : heap::counted(__real_aligned_alloc(alignment, n));
 }
@@ -83,14 +85,15 @@ void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { heap::
 
 namespace {
 
-using tiny::seeing;
 using medmo::index;
+using tiny::seeing;
 
 /// One token a byte, as a rank file.
 std::string rank_file() {
   std::string const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
-  for (unsigned b = 0; b < 256; ++b) out += std::string{digits[b >> 2], digits[(b & 3) << 4], '=', '='} + " " + std::to_string(b) + "\n";
+  for (unsigned b = 0; b < 256; ++b)
+    out += std::string{digits[b >> 2], digits[(b & 3) << 4], '=', '='} + " " + std::to_string(b) + "\n";
   return out;
 }
 
@@ -148,7 +151,8 @@ TEST_CASE("out of memory: at any allocation of a question the session stays as i
   tiny::threads const one(1);
   auto const model = tiny::byte_model<seeing>();
   auto const scans = pictures();
-  medmo::ask_options const options{.max_new_tokens = 8, .prefill_chunk = 16, .boxes = {.mode = medmo::box_mode::in_text}};
+  medmo::ask_options const options{
+      .max_new_tokens = 8, .prefill_chunk = 16, .boxes = {.mode = medmo::box_mode::in_text}};
   auto const expected = medmo::session(model).ask(scans, "What is it?", options);
   auto const then = [&] {
     medmo::session calm(model);

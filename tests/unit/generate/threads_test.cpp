@@ -24,12 +24,19 @@ struct said {
 
 said keep(medmo::answer const& a) {
   said s{a.text, a.tokens, a.token_logprobs, {}, a.stopped};
-  for (auto const& d : a.detections) s.coordinates.insert(s.coordinates.end(), {d.box_px.x1, d.box_px.y1, d.box_px.x2, d.box_px.y2, d.confidence.value_or(-1)});
+  for (auto const& d : a.detections)
+    s.coordinates.insert(s.coordinates.end(),
+                         {d.box_px.x1, d.box_px.y1, d.box_px.x2, d.box_px.y2, d.confidence.value_or(-1)});
   return s;
 }
 
 medmo::sampling_options drawn(int seed) {
-  return {.greedy = false, .temperature = 1.2f, .top_k = 0, .top_p = 1.0f, .seed = static_cast<std::uint64_t>(seed), .log_probabilities = 3};
+  return {.greedy = false,
+          .temperature = 1.2f,
+          .top_k = 0,
+          .top_p = 1.0f,
+          .seed = static_cast<std::uint64_t>(seed),
+          .log_probabilities = 3};
 }
 
 /// Conversation number i: with and without pictures, boxes, chunks, errors.
@@ -69,7 +76,8 @@ auto in_threads(int n, F f) {
   std::vector<decltype(f(0))> found(static_cast<std::size_t>(n));
   for (int first = 0; first < n; first += 8) {
     std::vector<std::thread> workers;
-    for (int i = first; i < std::min(n, first + 8); ++i) workers.emplace_back([&, i] { found[static_cast<std::size_t>(i)] = f(i); });
+    for (int i = first; i < std::min(n, first + 8); ++i)
+      workers.emplace_back([&, i] { found[static_cast<std::size_t>(i)] = f(i); });
     for (auto& w : workers) w.join();
   }
   return found;
@@ -101,14 +109,16 @@ TEST_CASE("threads: cancelled at every token, a session gives the right next ans
   medmo::visual_features const* features[] = {&seen};
   for (int i = 0; i < pieces; ++i) {
     CAPTURE(i);
-    auto const& [first, second] = std::pair(found[static_cast<std::size_t>(i)][0], found[static_cast<std::size_t>(i)][1]);
+    auto const& [first, second] =
+        std::pair(found[static_cast<std::size_t>(i)][0], found[static_cast<std::size_t>(i)][1]);
     CHECK(found[static_cast<std::size_t>(i)] == interrupted(model, i + 1));  // alone
     // the same conversation written down and read in one piece continues with the same tokens
     namespace text = medmo::text;
     auto const prompt = text::render_chat(
-        model.tokenizer, {{text::chat_role::user, {text::image_part{patches.tokens}, text::text_part{"What is it?"}}, {}},
-                          {text::chat_role::assistant, {text::ids_part{first.tokens}}, {}},
-                          {text::chat_role::user, {text::text_part{"And?"}}, {}}});
+        model.tokenizer,
+        {{text::chat_role::user, {text::image_part{patches.tokens}, text::text_part{"What is it?"}}, {}},
+         {text::chat_role::assistant, {text::ids_part{first.tokens}}, {}},
+         {text::chat_role::user, {text::text_part{"And?"}}, {}}});
     medmo::sequence<seeing> whole(model.model);
     whole.append(prompt.ids, features);
     medmo::sampler draw(drawn(5), seeing::text.vocab, {seeing::tokens.image_pad, seeing::tokens.video_pad});
