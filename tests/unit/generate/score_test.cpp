@@ -23,7 +23,7 @@ TEST_CASE("score: the same bits as one token after the other, whatever else is s
   REQUIRE(scores.size() == answers.size());
 
   medmo::sequence<seeing> tokens(model.model);
-  auto const turn = medmo::see_turn(model, {scan}, "Is it?", tokens.memory());
+  auto const turn = medmo::see_turn(model, std::span(&scan, 1), "Is it?", tokens.memory());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     CAPTURE(answers[i]);
     auto const& s = scores[i];
