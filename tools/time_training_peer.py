@@ -52,12 +52,13 @@ def step():
 
 
 first = step()
-times = []
+times, busy = [], time.process_time()
 for _ in range(steps):
     start = time.perf_counter()
     last = step()
     times.append(time.perf_counter() - start)
+busy = (time.process_time() - busy) / steps
 median = statistics.median(times)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-print(f"torch {torch.__version__}, {kind}, {torch.get_num_threads()} threads: a step {median:.3f} s (best {min(times):.3f}), "
+print(f"torch {torch.__version__}, {kind}, {torch.get_num_threads()} threads: a step {median:.3f} s (best {min(times):.3f}, processors {busy:.3f}), "
       f"{1024 / median:.0f} tokens/s, peak memory {peak:.2f} GiB, loss {first:.3f} -> {last:.3f}")

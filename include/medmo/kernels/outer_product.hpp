@@ -11,6 +11,9 @@
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
+/// Which way A lies: A(m, k) = a[m, k] or a[k, m].
+enum class operand { as_stored, transposed };
+
 namespace detail {
 /// Registers of columns in a tile: as many as leave room for the rows on machines of 16 or 32 registers.
 inline constexpr int outer_lanes = f32x16::count == 1 ? 4 : 1;
@@ -47,10 +50,20 @@ inline void outer_block(index m, index n, index k, float const* a, index a_row, 
     j += whole ? outer_cols : 16;
   }
 }
+/// Six rows of A from row `first` on as [k][6]; rows from `m` on are zeros.
+inline void pack_outer_rows(view<float> const& a, operand a_is, index first, index m, index k, float* to) {
+  index const rows = std::min(outer_rows, m - first), row_step = a_is == operand::as_stored ? a.outerStride() : 1,
+              k_step = a_is == operand::as_stored ? 1 : a.outerStride();
+  float const* from = a.data() + first * row_step;
+  if (rows == outer_rows) {
+    for (index i = 0; i < k; ++i)
+      for (index r = 0; r < outer_rows; ++r) to[i * outer_rows + r] = from[i * k_step + r * row_step];
+    return;
+  }
+  for (index i = 0; i < k; ++i)
+    for (index r = 0; r < outer_rows; ++r) to[i * outer_rows + r] = r < rows ? from[i * k_step + r * row_step] : 0.0f;
+}
 }  // namespace detail
-
-/// Which way A lies: A(m, k) = a[m, k] or a[k, m].
-enum class operand { as_stored, transposed };
 
 /// Floats of scratch for A of m rows and k columns.
 constexpr index outer_product_scratch(index m, index k) {
@@ -67,16 +80,8 @@ inline void outer_product(view<float> const& a, operand a_is, view<float> const&
   index const row_tiles = (m + outer_rows - 1) / outer_rows, panels = (n + outer_cols - 1) / outer_cols;
   // A in tiles of six rows, [k][6] each, short ones filled with zeros
   parallel_ranges(row_tiles, grain_for(outer_rows * k), [&](index begin, index end) {
-    for (index tile = begin; tile < end; ++tile) {
-      float* to = scratch + tile * outer_rows * k;
-      index rows = std::min(outer_rows, m - tile * outer_rows);
-      for (index r = 0; r < outer_rows; ++r) {
-        float const* from = a.data() + (a_is == operand::as_stored ? (tile * outer_rows + r) * a.outerStride()
-                                                                   : tile * outer_rows + r);
-        index step = a_is == operand::as_stored ? 1 : a.outerStride();
-        for (index i = 0; i < k; ++i) to[i * outer_rows + r] = r < rows ? from[i * step] : 0.0f;
-      }
-    }
+    for (index tile = begin; tile < end; ++tile)
+      pack_outer_rows(a, a_is, tile * outer_rows, m, k, scratch + tile * outer_rows * k);
   });
   // pieces: one panel of columns and a range of row tiles, so that few panels still feed every thread
   index const wanted = 4 * thread_count();
