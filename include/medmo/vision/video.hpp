@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,24 @@ inline constexpr double unknown_fps = 24.0;  ///< the reference's guess
 struct frame_sampling {
   double fps = 2.0;  ///< frames looked at per second
   index min_frames = 4, max_frames = 768;
+};
+
+/// Decoded frames of one size, in order.
+///   vision::video{.frames = frames, .fps = 10}                                  // two frames a second of it are looked at
+///   vision::video{.frames = frames, .seconds = {0.0, 0.4, 1.1, 2.0}}            // each of them
+struct video {
+  std::vector<image> frames;
+  double fps = unknown_fps;                                   ///< of `frames`
+  std::vector<double> seconds{};                              ///< when each frame was taken, instead of fps; then all are looked at
+  std::optional<frame_sampling> sampling = frame_sampling{};  ///< none: all frames are looked at
+};
+
+/// What a video becomes: the frames looked at, the time of each pair of them, and the patches of all pairs.
+struct video_plan {
+  std::vector<index> frames;
+  std::vector<double> timestamps_s;
+  preprocess_plan patches;  ///< grid.t = pairs
+  index tokens_per_pair() const { return patches.tokens / patches.grid.t; }
 };
 
 struct video_patches {
@@ -86,6 +105,34 @@ inline preprocess_plan plan_video(index frames, index width, index height,
   return detail::make_plan((frames + options.temporal - 1) / options.temporal, {height, width}, resized, options);
 }
 
+namespace detail {
+inline void check_frames_alike(std::span<image const> frames) {
+  for (auto const& f : frames) {
+    check_pixels(f);
+    if (f.width != frames[0].width || f.height != frames[0].height)
+      MEDMO_THROW(errc::bad_image, "video",
+                  "frames of " + std::to_string(frames[0].width) + " x " + std::to_string(frames[0].height),
+                  std::to_string(f.width) + " x " + std::to_string(f.height));
+  }
+}
+
+/// Time step t of frames[0, n): out [h w, patch_width]. frame(i) is the i-th; the last one fills up.
+template <class Frame>
+void cut_step(Frame&& frame, index n, index t, preprocess_plan const& plan, preprocess_options const& options,
+              normal_table const& table, float* out) {
+  std::vector<image> resized(static_cast<std::size_t>(options.temporal));
+  std::vector<image const*> slots(resized.size());
+  for (index k = 0; k < options.temporal; ++k) {
+    auto slot = static_cast<std::size_t>(k);
+    index i = t * options.temporal + k;
+    if (i < n)
+      resized[slot] = kernels::resample_bicubic(frame(i), plan.resized.width, plan.resized.height, options.rule);
+    slots[slot] = i < n ? &resized[slot] : slots[slot - 1];
+  }
+  cut_patches(slots, plan.grid, options, table, out);
+}
+}  // namespace detail
+
 /// Frames of one size as patches: `temporal` real frames a time step, the last frame repeated to fill up.
 /// frame_indices: the numbers of the frames in the source, for the timestamps; empty: 0, 1, 2 ...
 /// Errors: as plan_video; bad_image for frames of different sizes; bad_argument for indices that are negative or not as
@@ -96,13 +143,7 @@ inline video_patches preprocess_video(std::span<image const> frames, std::span<i
   auto n = static_cast<index>(frames.size());
   detail::check_options(options);
   detail::check_frames(n, options.temporal);
-  for (auto const& f : frames) {
-    detail::check_pixels(f);
-    if (f.width != frames[0].width || f.height != frames[0].height)
-      MEDMO_THROW(errc::bad_image, "video",
-                  "frames of " + std::to_string(frames[0].width) + " x " + std::to_string(frames[0].height),
-                  std::to_string(f.width) + " x " + std::to_string(f.height));
-  }
+  detail::check_frames_alike(frames);
   std::vector<index> numbers(frame_indices.begin(), frame_indices.end());
   if (numbers.empty())
     for (index i = 0; i < n; ++i) numbers.push_back(i);
@@ -117,19 +158,50 @@ inline video_patches preprocess_video(std::span<image const> frames, std::span<i
                     std::move(times)};
   auto table = detail::make_normal_table(options);
   index step_size = plan.grid.h * plan.grid.w * plan.patch_width;
-  std::vector<image> resized(static_cast<std::size_t>(options.temporal));
-  std::vector<image const*> slots(resized.size());
-  for (index t = 0; t < plan.grid.t; ++t) {
-    for (index k = 0; k < options.temporal; ++k) {
-      auto slot = static_cast<std::size_t>(k);
-      index i = t * options.temporal + k;
-      if (i < n)
-        resized[slot] = kernels::resample_bicubic(frames[static_cast<std::size_t>(i)], plan.resized.width,
-                                                  plan.resized.height, options.rule);
-      slots[slot] = i < n ? &resized[slot] : slots[slot - 1];
-    }
-    detail::cut_patches(slots, plan.grid, options, table, out.frames.rows.data() + t * step_size);
+  for (index t = 0; t < plan.grid.t; ++t)
+    detail::cut_step([&](index i) -> image const& { return frames[static_cast<std::size_t>(i)]; }, n, t, plan, options, table,
+                     out.frames.rows.data() + t * step_size);
+  return out;
+}
+
+/// Checks a video and says what it becomes. Errors: as preprocess_video and sample_frames; bad_argument for times that are
+/// negative, fall, or are not as many as the frames.
+inline video_plan plan_video(video const& v, preprocess_options const& options = video_defaults) {
+  auto const n = static_cast<index>(v.frames.size());
+  detail::check_options(options);
+  detail::check_frames(n, options.temporal);
+  detail::check_frames_alike(v.frames);
+  video_plan plan;
+  if (v.seconds.empty() && v.sampling) {
+    plan.frames = sample_frames(n, v.fps, *v.sampling);
+  } else {
+    for (index i = 0; i < n; ++i) plan.frames.push_back(i);
   }
+  auto const looked_at = static_cast<index>(plan.frames.size());
+  plan.patches = plan_video(looked_at, v.frames[0].width, v.frames[0].height, options);
+  if (v.seconds.empty()) {
+    plan.timestamps_s = pair_timestamps(plan.frames, v.fps, options.temporal);
+    return plan;
+  }
+  if (v.seconds.size() != v.frames.size() || !(v.seconds.front() >= 0) || !std::isfinite(v.seconds.back()) ||
+      !std::is_sorted(v.seconds.begin(), v.seconds.end(), [](double a, double b) { return !(a >= b); }))
+    MEDMO_THROW(errc::bad_argument, "video, seconds", std::to_string(n) + " times from 0 on, none before the one in front of it",
+                std::to_string(v.seconds.size()) + " others");
+  for (index i = 0; i < looked_at; i += options.temporal)
+    plan.timestamps_s.push_back((v.seconds[static_cast<std::size_t>(i)] +
+                                 v.seconds[static_cast<std::size_t>(std::min(i + options.temporal, looked_at) - 1)]) / 2.0);
+  return plan;
+}
+
+/// Pair t of a planned video as the patches of one time step: rows [h w, patch_width], grid.t = 1.
+inline patches preprocess_pair(video const& v, video_plan const& plan, index t, preprocess_options const& options = video_defaults) {
+  auto const& whole = plan.patches;
+  patch_grid const grid{1, whole.grid.h, whole.grid.w};
+  patches out{matrix<float>(grid.patches(), whole.patch_width), grid, whole.original.width, whole.original.height,
+              whole.resized.width, whole.resized.height, plan.tokens_per_pair()};
+  auto const frame = [&](index i) -> image const& { return v.frames[static_cast<std::size_t>(plan.frames[static_cast<std::size_t>(i)])]; };
+  detail::cut_step(frame, static_cast<index>(plan.frames.size()), t, whole, options, detail::make_normal_table(options),
+                   out.rows.data());
   return out;
 }
 

@@ -101,6 +101,17 @@ TEST_CASE("video: every bit equals the reference processor; timestamps too") {
     CHECK(out.timestamps_s == row.at("times").get<std::vector<double>>());
     CHECK(crc(out.frames) == row.at("torch").get<std::uint32_t>());
     CHECK(plan_video(n, w, h, options).tokens == out.frames.tokens);
+
+    video const clip{.frames = frames, .fps = row.at("fps"), .sampling = {}};
+    auto const plan = plan_video(clip, options);
+    CHECK(plan.patches.grid == out.frames.grid);
+    CHECK(plan.frames.size() == frames.size());
+    for (index t = 0; t < plan.patches.grid.t; ++t) {
+      auto const pair = preprocess_pair(clip, plan, t, options);
+      index const rows = pair.grid.patches();
+      CHECK(pair.tokens * plan.patches.grid.t == plan.patches.tokens);
+      CHECK(pair.rows == out.frames.rows.middleRows(t * rows, rows));
+    }
   }
 }
 
@@ -112,6 +123,19 @@ TEST_CASE("video: sampled frames equal the reference") {
           row.at("frames").get<std::vector<index>>());
   }
   CHECK(sample_frames(std::numeric_limits<index>::max() / 4, 1e-9).size() == 768);  // the count fits no integer
+}
+
+TEST_CASE("video: which frames are looked at, and when they were taken") {
+  std::vector<image> const frames(25, image(40, 100));
+  auto sampled = plan_video(video{.frames = frames, .fps = 10});
+  CHECK(sampled.frames == std::vector<index>{0, 6, 12, 18, 24});
+  CHECK(sampled.timestamps_s == std::vector<double>{0.3, 1.5, 2.4});
+  CHECK(plan_video(video{.frames = frames, .fps = 10, .sampling = {}}).frames.size() == 25);
+  video timed{.frames = std::vector<image>(5, image(64, 64)), .seconds = {0, 1, 1, 4, 9.5}};
+  auto plan = plan_video(timed);
+  CHECK(plan.frames == std::vector<index>{0, 1, 2, 3, 4});
+  CHECK(plan.timestamps_s == std::vector<double>{0.5, 2.5, 9.5});
+  CHECK(plan.patches.grid.t == 3);
 }
 
 #if MEDMO_EXCEPTIONS
@@ -140,6 +164,19 @@ TEST_CASE("preprocess: bad input is an error before anything is made") {
 TEST_CASE("video: bad input is an error") {
   std::vector<image> pair{image(8, 8), image(8, 8)}, mixed{image(8, 8), image(8, 9)}, one{image(8, 8)};
   std::vector<index> few{1}, negative{-1, 2};
+  double const nan = std::numeric_limits<double>::quiet_NaN();
+  struct row {
+    char const* name;
+    video clip;
+  };
+  for (auto const& r : {row{"no frames", {.frames = {}}}, row{"one frame", {.frames = one}}, row{"sizes that differ", {.frames = mixed}},
+                        row{"a rate of 0", {.frames = pair, .fps = 0}}, row{"no rate", {.frames = pair, .fps = nan}},
+                        row{"a time too few", {.frames = pair, .seconds = {0.0}}}, row{"a time before the start", {.frames = pair, .seconds = {-1, 0}}},
+                        row{"times that fall", {.frames = pair, .seconds = {1, 0}}}, row{"no time", {.frames = pair, .seconds = {0, nan}}},
+                        row{"endless", {.frames = pair, .seconds = {0, std::numeric_limits<double>::infinity()}}}}) {
+    CAPTURE(r.name);
+    CHECK_THROWS_AS(plan_video(r.clip), medmo::error);
+  }
   CHECK_THROWS_AS(preprocess_video({}), medmo::error);
   CHECK_THROWS_AS(preprocess_video(one), medmo::error);
   CHECK_THROWS_AS(preprocess_video(mixed), medmo::error);
