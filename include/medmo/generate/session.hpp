@@ -27,21 +27,33 @@ class session {
   /// Asks about `pictures` (of this turn) and everything said before. What earlier turns left in the cache is used again.
   /// Errors: bad_argument, bad_image, bad_text, too_large; the conversation is then as it was before the call.
   answer ask(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options = {}) {
+    return ask(pictures, {}, prompt, options);
+  }
+
+  /// The same with videos, which stand behind the pictures. A video counts as one picture in detections.
+  ///   chat.ask({}, {medmo::vision::video{.frames = frames, .fps = 10}}, "What changes?");
+  answer ask(std::vector<image> const& pictures, std::vector<vision::video> const& videos, std::string_view prompt,
+             ask_options const& options = {}) {
     check(options, C::text.vocab);
     timings time;
     turn_guard guard(*this);
     turn_options const turn{options.system, options.min_pixels, options.max_pixels};
-    add_turn(messages_, model_, pictures, prompt, turn);
+    add_turn(messages_, model_, std::span<image const>(pictures), prompt, turn, std::span<vision::video const>(videos));
     auto const rendered = text::render_chat(model_.tokenizer, messages_);
     auto const prompt_tokens = static_cast<index>(rendered.ids.size());
     check_length<C>(prompt_tokens, options.max_new_tokens);
     stopwatch watch;
     for (auto& f : see_images(model_, std::span(pictures), turn, *memory_, seen_)) features_.push_back(std::move(f));
     for (auto const& p : pictures) extents_.push_back({p.width, p.height});
+    if constexpr (vision_language_configuration<C>)
+      for (auto const& v : videos) {
+        for (auto& f : see_video(model_, v, *memory_)) features_.push_back(std::move(f));
+        extents_.push_back({v.frames[0].width, v.frames[0].height});
+      }
     time.vision_ms = watch.lap();
 
     auto const reused = guard.tokens = common_prefix(sequence_.ids(), rendered, [](std::size_t) { return true; });
-    auto const features = [&](std::size_t i) { return features_[static_cast<std::size_t>(rendered.media[i].number)].get(); };
+    auto const features = [&](std::size_t i) { return features_[i].get(); };
     prefill(sequence_, rendered, reused, features, options.max_new_tokens, options.prefill_chunk);
     time.prefill_ms = watch.lap();
 
@@ -73,18 +85,19 @@ class session {
   /// same ids for every picture, and those of the lost turn must never stand for another one.
   struct turn_guard {
     session& owner;
-    std::size_t messages, pictures;
+    std::size_t messages, features, pictures;
     index tokens;
     bool kept = false;
     explicit turn_guard(session& s)
-        : owner(s), messages(s.messages_.size()), pictures(s.features_.size()), tokens(s.sequence_.length()) {}
+        : owner(s), messages(s.messages_.size()), features(s.features_.size()), pictures(s.extents_.size()),
+          tokens(s.sequence_.length()) {}
     turn_guard(turn_guard const&) = delete;
     void keep() { kept = true; }
     ~turn_guard() {
       if (kept) return;
       owner.messages_.resize(messages);
-      owner.features_.resize(pictures);
-      owner.extents_.resize(std::min(pictures, owner.extents_.size()));
+      owner.features_.resize(features);
+      owner.extents_.resize(pictures);
       owner.sequence_.truncate(std::min(tokens, owner.sequence_.length()));
     }
   };
@@ -96,8 +109,8 @@ class session {
   decoder_pass<C> pass_;
   lazy_box_vocabulary<C> boxes_;
   std::vector<text::message> messages_;
-  std::vector<shared_features> features_;  // of every picture so far
-  std::vector<picture_extent> extents_;
+  std::vector<shared_features> features_;  // of every picture and pair of frames so far
+  std::vector<picture_extent> extents_;    // of every picture and video
 };
 
 }  // namespace medmo::inline MEDMO_ABI

@@ -14,6 +14,7 @@
 #include "feature_cache.hpp"
 #include "pretrained.hpp"
 #include "sequence.hpp"
+#include "video.hpp"
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -31,18 +32,19 @@ vision::preprocess_options picture_options(pretrained<C> const& p, turn_options 
   return sizes;
 }
 
-/// Adds a turn of a user to a conversation: pictures as place holders, then the words; a system text before the first.
-/// Errors: unsupported for pictures to a model that reads text only; bad_image, too_large, bad_argument.
+/// Adds a turn of a user to a conversation: pictures and then videos as place holders, then the words; a system text before
+/// the first. Errors: unsupported for pictures to a model that reads text only; bad_image, too_large, bad_argument.
 template <model_configuration C>
 void add_turn(std::vector<text::message>& messages, pretrained<C> const& p, std::span<image const> pictures,
-              std::string_view prompt, turn_options const& options) {
+              std::string_view prompt, turn_options const& options, std::span<vision::video const> videos = {}) {
   text::message turn{text::chat_role::user, {}, {}};
   if constexpr (vision_language_configuration<C>) {
     auto const sizes = picture_options(p, options);
     for (auto const& picture : pictures) turn.content.push_back(text::image_part{vision::plan_image(picture, sizes).tokens});
-  } else if (!pictures.empty()) {
+    for (auto const& video : videos) turn.content.emplace_back(video_part_of(vision::plan_video(video, video_options(p))));
+  } else if (!pictures.empty() || !videos.empty()) {
     MEDMO_THROW(errc::unsupported, "pictures", "none: " + std::string(configuration_name<C>) + " reads text only",
-                std::to_string(pictures.size()));
+                std::to_string(pictures.size() + videos.size()));
   }
   if (!prompt.empty()) turn.content.push_back(text::text_part{std::string(prompt)});
   if (messages.empty() && !options.system.empty())
