@@ -21,7 +21,10 @@ using medmo::index;
 template <class C>
 void ask(ask_arguments const& args) {
   auto start = std::chrono::steady_clock::now();
-  auto pictures = read_pictures(args.images, args.picture);
+  auto pictures = read_pictures(args.images, args.picture, args.video.files);
+  auto const videos = read_videos(args.video, args.picture);
+  if (!args.overlay.file.empty() && !videos.empty())
+    MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "pictures only: boxes of a video have no picture of their own", "--video");
   auto const truth = read_truth(args.overlay, pictures);
   auto model = medmo::load<C>(args.model);
   double load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -39,7 +42,7 @@ void ask(ask_arguments const& args) {
     return true;
   };
   medmo::session<C> chat(model);
-  auto answer = chat.ask(pictures, args.prompt, options);
+  auto answer = chat.ask(pictures, videos, args.prompt, options);
   write_overlay(args.overlay, pictures, answer.detections, truth);
   if (args.json) {
     auto out = report(answer, load_ms);
@@ -66,6 +69,7 @@ void add_ask(CLI::App& app) {
   sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
   auto* image = sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
   add_picture_options(*sub, args->picture);
+  add_video_options(*sub, args->video);
   auto* prompt = sub->add_option("--prompt", args->prompt, "The question");
   sub->add_option("--system", args->system, "A system text before the first turn");
   add_sampling(*sub, args->sampling);
@@ -93,6 +97,7 @@ void add_ask(CLI::App& app) {
     bool const many = rows->count() > 0;
     if (!many && prompt->count() == 0)
       MEDMO_THROW(medmo::errc::bad_argument, "ask", "a question (--prompt) or a file of them (--batch)", "neither");
+    if (many && !args->video.files.empty()) MEDMO_THROW(medmo::errc::bad_argument, "--video", "one question", "--batch");
     if (many && !args->overlay.file.empty()) MEDMO_THROW(medmo::errc::bad_argument, "--overlay", "one question", "--batch");
     with_configuration(args->model, [&]<class C>(std::type_identity<C>) { many ? ask_rows<C>(*args) : ask<C>(*args); });
   });

@@ -9,6 +9,7 @@
 #include "overlay_file.hpp"
 #include "picture.hpp"
 #include "sampling.hpp"
+#include "video.hpp"
 
 namespace command {
 
@@ -16,6 +17,7 @@ struct ask_arguments {
   std::string model, prompt, system, rows, out;
   std::vector<std::string> images;
   picture_arguments picture;
+  video_arguments video;
   overlay_arguments overlay;
   bool json = false;
   sampling_arguments sampling;

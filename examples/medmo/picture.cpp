@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <filesystem>
 
 #include "medmo/io/dicom_elements.hpp"
 #include "medmo/io/image.hpp"
@@ -64,9 +65,19 @@ medmo::image read_picture(std::string const& path, picture_arguments const& args
 #endif
 }
 
-std::vector<medmo::image> read_pictures(std::vector<std::string> const& paths, picture_arguments const& args) {
+medmo::index frame_count(std::string const& path) {
+  if (!holds_dicom(path)) return 1;
+#ifdef MEDMO_DICOM
+  return medmo::io::read_dicom(path).frames;
+#else
+  return 1;  // read_picture says why it cannot be read
+#endif
+}
+
+std::vector<medmo::image> read_pictures(std::vector<std::string> const& paths, picture_arguments const& args,
+                                        std::vector<std::string> const& others) {
   std::vector<medmo::image> pictures;
-  bool any = false;
+  bool any = std::any_of(others.begin(), others.end(), [](auto const& p) { return std::filesystem::is_directory(p) || holds_dicom(p); });
   for (auto const& path : paths) {
     pictures.push_back(read_picture(path, args));
     any = any || holds_dicom(path);
