@@ -11,6 +11,7 @@
 #include "medmo/core/parallel.hpp"
 #include "medmo/generate/session.hpp"
 #include "medmo/load.hpp"
+#include "option_heading.hpp"
 #include "report.hpp"
 
 namespace command {
@@ -66,8 +67,8 @@ void ask(ask_arguments const& args) {
 void add_ask(CLI::App& app) {
   auto args = std::make_shared<ask_arguments>();
   auto* sub = app.add_subcommand("ask", "Ask a question about pictures: text and boxes");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  auto* image = sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  auto* image = sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all()->type_name("FILE");
   add_picture_options(*sub, args->picture);
   add_video_options(*sub, args->video);
   auto* prompt = sub->add_option("--prompt", args->prompt, "The question");
@@ -77,10 +78,13 @@ void add_ask(CLI::App& app) {
   sub->add_option("--prefill-chunk", args->chunk, "Prompt tokens a step")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--min-pixels", args->min_pixels, "Least area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
   sub->add_option("--max-pixels", args->max_pixels, "Greatest area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
-  auto* only = sub->add_flag("--boxes-only", args->boxes_only, "The answer is labels and valid boxes, and nothing else");
-  sub->add_flag("--constrain-boxes", args->constrain_boxes, "Free text, in which every box is valid")->excludes(only);
-  sub->add_option("--box-labels", args->box_labels, "With --boxes-only: the labels there are, a,b,c")->delimiter(',')->needs(only);
-  sub->add_option("--max-boxes", args->max_boxes, "Most boxes of a constrained answer")->check(CLI::Range(0, 1000))->capture_default_str();
+  {
+    option_heading const heading(*sub, "Boxes");
+    auto* only = sub->add_flag("--boxes-only", args->boxes_only, "The answer is labels and valid boxes, and nothing else");
+    sub->add_flag("--constrain-boxes", args->constrain_boxes, "Free text, in which every box is valid")->excludes(only);
+    sub->add_option("--box-labels", args->box_labels, "With --boxes-only: the labels there are, a,b,c")->delimiter(',')->needs(only);
+    sub->add_option("--max-boxes", args->max_boxes, "Most boxes of a constrained answer")->check(CLI::Range(0, 1000))->capture_default_str();
+  }
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
   add_overlay_options(*sub, args->overlay);
   sub->add_option("--top-logprobs", args->top_logprobs, "In the JSON: the log-probability of each token and of the N most probable ones")
@@ -92,6 +96,8 @@ void add_ask(CLI::App& app) {
                    ->excludes(prompt)->excludes(image);
   sub->add_option("--out", args->out, "With --batch: the answers, a line each; a file of the same run is gone on with. Default: stdout")->needs(rows);
   sub->add_option("--batch-size", args->slots, "With --batch: answers under way at once")->check(CLI::Range(1, 1024))->capture_default_str()->needs(rows);
+  sub->footer("medmo ask --model MedMO-4B-Next --image chest.png --prompt \"Detect and localize all abnormalities.\" --overlay out.png\n"
+              "medmo ask --model MedMO-4B-Next --video cine.dcm --fps 15 --prompt \"What moves?\" --json");
   sub->callback([args, prompt, rows] {
     medmo::set_thread_count(args->threads);
     bool const many = rows->count() > 0;

@@ -208,8 +208,8 @@ class conversation {
 void add_chat(CLI::App& app) {
   auto args = std::make_shared<chat_arguments>();
   auto* sub = app.add_subcommand("chat", "A conversation on the terminal (/help there lists its commands); from a pipe, an answer for each line");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "For the first question; once for each picture")->take_all();
+  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  sub->add_option("--image", args->images, "For the first question; once for each picture")->take_all()->type_name("FILE");
   add_picture_options(*sub, args->picture);
   sub->add_option("--system", args->system, "A system text before the first turn");
   add_sampling(*sub, args->sampling);
@@ -218,6 +218,8 @@ void add_chat(CLI::App& app) {
   sub->add_option("--max-pixels", args->max_pixels, "Greatest area of a resized picture; 0: the model's")->check(CLI::NonNegativeNumber);
   sub->add_option("--threads", args->threads, "0: all processors")->check(CLI::Range(0, 1024));
   sub->add_flag("--json", args->json, "A JSON object a line; {\"error\": ...} where a line could not be answered");
+  sub->footer("medmo chat --model MedMO-4B-Next\n"
+              "printf '/image chest.png\\nIs there a fracture?\\n' | medmo chat --model MedMO-4B-Next --json");
   sub->callback([args] {
     medmo::set_thread_count(args->threads);
     bool good = true;

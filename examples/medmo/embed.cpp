@@ -48,8 +48,8 @@ void embed(embed_arguments const& args) {
 void add_embed(CLI::App& app) {
   auto args = std::make_shared<embed_arguments>();
   auto* sub = app.add_subcommand("embed", "A vector of length 1 for pictures, text or both");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all()->type_name("FILE");
   add_picture_options(*sub, args->picture);
   sub->add_option("--text", args->text, "Words, after the pictures");
   sub->add_option("--system", args->options.turn.system, "A system text before the turn");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "option_heading.hpp"
 #include "medmo/core/error.hpp"
 #include "medmo/io/json.hpp"
 #include "medmo/vision/png.hpp"
@@ -35,6 +36,7 @@ medmo::detection detection_of(medmo::io::json_fields const& entry, std::span<med
 }  // namespace
 
 void add_overlay_options(CLI::App& app, overlay_arguments& args) {
+  option_heading const heading(app, "Overlay");
   auto* overlay = app.add_option("--overlay", args.file, "Write the picture with its boxes as PNG; several pictures as a numbered sheet")->type_name("FILE");
   auto* truth = app.add_option("--truth", args.truth,
                                "Boxes to show on the left of the overlay: a JSON list of {\"label\", \"box_px\" or \"box_norm1000\"}, or a former --json")

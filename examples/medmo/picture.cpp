@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "option_heading.hpp"
 #include "medmo/io/dicom_elements.hpp"
 #include "medmo/io/image.hpp"
 #ifdef MEDMO_DICOM
@@ -50,9 +51,10 @@ medmo::io::dicom_options options_of(picture_arguments const& args) {
 }  // namespace
 
 void add_picture_options(CLI::App& app, picture_arguments& args) {
-  app.add_option("--window", args.window, "DICOM: grey window C/W; default: the file's own, else the frame's range")->type_name("C/W");
-  app.add_option("--frame", args.frame, "DICOM: frame of a multi-frame file, from 0")->check(CLI::NonNegativeNumber);
-  app.add_flag("--ct-windows", args.ct_windows, "DICOM: three CT windows as red, green, blue: 0/2048, 40/350, 40/80");
+  option_heading const heading(app, "DICOM");
+  app.add_option("--window", args.window, "Grey window C/W; default: the file's own, else the frame's range")->type_name("C/W");
+  app.add_option("--frame", args.frame, "Frame of a multi-frame file, from 0")->check(CLI::NonNegativeNumber);
+  app.add_flag("--ct-windows", args.ct_windows, "Three CT windows as red, green, blue: 0/2048, 40/350, 40/80");
 }
 
 medmo::image read_picture(std::string const& path, picture_arguments const& args) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "option_heading.hpp"
 #include "medmo/core/error.hpp"
 #include "medmo/generate/sampling_options.hpp"
 
@@ -23,6 +24,7 @@ struct sampling_arguments {
 };
 
 inline void add_sampling(CLI::App& sub, sampling_arguments& args) {
+  option_heading const heading(sub, "Sampling");
   sub.add_flag("--greedy", args.greedy, "The most probable token each time");
   sub.add_option("--seed", args.seed, "Seed of the sampling");
   sub.add_option("--temperature", args.temperature, "Default: the model's")->check(CLI::Range(1e-3f, 100.0f));

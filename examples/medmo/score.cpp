@@ -58,8 +58,8 @@ void score(score_arguments const& args) {
 void add_score(CLI::App& app) {
   auto args = std::make_shared<score_arguments>();
   auto* sub = app.add_subcommand("score", "Log-probabilities of given answers: of their tokens, and that the turn ends there");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all()->type_name("FILE");
   add_picture_options(*sub, args->picture);
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--answer", args->answers, "An answer; once for each")->required()->take_all();

@@ -57,8 +57,8 @@ void trace(trace_arguments const& args) {
 void add_trace(CLI::App& app) {
   auto args = std::make_shared<trace_arguments>();
   auto* sub = app.add_subcommand("trace", "Write every named stage of the forward pass to a .safetensors");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
-  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all();
+  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  sub->add_option("--image", args->images, "PNG, JPEG or DICOM; once for each picture")->take_all()->type_name("FILE");
   add_picture_options(*sub, args->picture);
   sub->add_option("--prompt", args->prompt, "The question")->required();
   sub->add_option("--out", args->out, "The file to write")->required();

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <filesystem>
 
+#include "option_heading.hpp"
+
 namespace command {
 namespace {
 
@@ -45,6 +47,7 @@ std::vector<std::string> files_of(std::string const& folder) {
 }  // namespace
 
 void add_video_options(CLI::App& app, video_arguments& args) {
+  option_heading const heading(app, "Video");
   auto* video = app.add_option("--video", args.files, "Frames of a video: a folder, a DICOM file of many frames, or once for each file")
                     ->take_all()->type_name("PATH");
   app.add_option("--fps", args.fps, "Frames a second of --video; default: 24, the reference's guess; 2 a second are looked at")
