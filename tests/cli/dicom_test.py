@@ -49,7 +49,7 @@ def run(*arguments, text=None):
 
 
 def ask(*more):
-    done = run("ask", "--model", NANO, "--prompt", "Where?", "--max-new-tokens", 60, "--json", *more)
+    done = run("ask", "--model", NANO, "--prompt", "Where?", "--max-new-tokens", 90, "--threads", 1, "--json", *more)
     if done.returncode:
         raise AssertionError(done.stderr.decode())
     return json.loads(done.stdout)
@@ -72,7 +72,10 @@ class Matrix(unittest.TestCase):
             with self.subTest(rows=rows, columns=columns):
                 path = ROOT / "scan.dcm"
                 path.write_bytes(dicom(rows, columns, bytes(i % 251 for i in range(rows * columns))))
-                found = ask("--image", path, "--boxes-only", "--box-labels", "a", "--max-boxes", 2, "--seed", 1)["detections"]
+                ends = json.loads((NANO / "generation_config.json").read_text())["eos_token_id"]
+                boxes = ["--boxes-only", "--box-labels", "a", "--max-boxes", 2, "--seed", 1, "--temperature", 3, "--top-k", 0, "--top-p", 1]
+                boxes += [x for i in ends for x in ("--logit-bias", f"{i}:-100")]   # only when nothing else is left
+                found = ask("--image", path, *boxes)["detections"]
                 self.assertGreater(len(found), 0)
                 for d in found:
                     for i, (norm, px) in enumerate(zip(d["box_norm1000"], d["box_px"])):
@@ -116,7 +119,7 @@ class Patient(unittest.TestCase):
         path, drawn, traced = ROOT / "scan.dcm", ROOT / "drawn.png", ROOT / "trace.safetensors"
         path.write_bytes(dicom(48, 64, bytes(i % 200 for i in range(48 * 64))))
         self.assertTrue(all(s in path.read_bytes() for s in SECRETS))           # the test can fail
-        model = ["--model", NANO]
+        model = ["--model", NANO, "--threads", 1]
         cases = {"ask": ["ask", *model, "--prompt", "Who is this?", "--max-new-tokens", 20, "--image", path, "--overlay", drawn],
                  "ask --json": ["ask", *model, "--prompt", "Who?", "--max-new-tokens", 20, "--image", path, "--json", "--boxes-only", "--overlay", drawn],
                  "score": ["score", *model, "--prompt", "Who?", "--answer", "A name", "--image", path, "--json"],
