@@ -111,7 +111,7 @@ void inspect(inspect_arguments const& args) {
 void add_inspect(CLI::App& app) {
   auto args = std::make_shared<inspect_arguments>();
   auto* sub = app.add_subcommand("inspect", "Configuration, tensors, memory plan and hashes of a model folder");
-  sub->add_option("--model", args->model, "Folder of the model, as published on Hugging Face")->required()->type_name("FOLDER");
+  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
   sub->add_option("--width", args->width, "Picture of the plan")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--height", args->height, "Picture of the plan")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--prompt-tokens", args->prompt_tokens, "Words of the plan")->check(CLI::NonNegativeNumber)->capture_default_str();
