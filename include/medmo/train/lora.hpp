@@ -15,7 +15,8 @@
 namespace medmo::inline MEDMO_ABI::train {
 
 /// y += (alpha / rank) B A x on every linear whose name ends in one of `targets` ("q_proj", "attn.qkv") and, where
-/// `within` is given, contains it ("language_model", "visual"). rank 0: no adapters.
+/// `within` is given, contains it ("language_model", "visual"). rank 0: no adapters. The patch embedding, a convolution in
+/// the reference, gets none.
 struct lora_options {
   index rank = 0;
   double alpha = 32;
@@ -25,7 +26,7 @@ struct lora_options {
 
   float scale() const { return static_cast<float>(alpha / static_cast<double>(rank)); }
   bool wants(std::string_view name) const {
-    if (rank == 0 || name.find(within) == std::string_view::npos) return false;
+    if (rank == 0 || name.find(within) == std::string_view::npos || name.ends_with("patch_embed.proj")) return false;
     return std::any_of(targets.begin(), targets.end(), [&](std::string const& t) {
       return name.ends_with(t) && (name.size() == t.size() || name[name.size() - t.size() - 1] == '.');
     });

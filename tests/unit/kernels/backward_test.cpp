@@ -5,6 +5,7 @@
 #include "medmo/kernels/cross_entropy.hpp"
 #include "medmo/kernels/embedding_backward.hpp"
 #include "medmo/kernels/layer_norm_backward.hpp"
+#include "medmo/kernels/low_rank_backward.hpp"
 #include "medmo/kernels/matmul_backward.hpp"
 #include "medmo/kernels/rms_norm_backward.hpp"
 #include "medmo/kernels/rope_backward.hpp"
@@ -170,6 +171,91 @@ TEST_CASE("matmul_vjp: against sums in double, f32 and bf16, several products of
           of_w.check();
         }
       }
+}
+
+TEST_CASE("matmul_vjp: of quantised weights, and of a mix of types, as if each stood alone as bf16") {
+  index const t = 21, k = 64, o = 37;
+  random_rows x("x", t, k), back("back", t, o), w("w", o, k);
+  std::vector<std::byte> blocks;  // Q8_0: an f16 scale, then 32 codes
+  medmo::random_stream random(5, 6);
+  for (index i = 0; i < o * k / 32; ++i) {
+    auto const bits = medmo::f16(0.01f + 0.001f * static_cast<float>(i % 7)).bits;
+    blocks.push_back(static_cast<std::byte>(bits & 0xff));
+    blocks.push_back(static_cast<std::byte>(bits >> 8));
+    for (int c = 0; c < 32; ++c) blocks.push_back(static_cast<std::byte>(random.bits(blocks.size()) & 0xff));
+  }
+  kernels::stored_matrix const coded{medmo::dtype::q8_0, blocks.data(), o, k};
+  std::vector<float> wide_row(static_cast<std::size_t>(k));
+  std::vector<medmo::bf16> narrow;
+  for (index r = 0; r < o; ++r) {
+    kernels::read_row(coded, r, wide_row.data());
+    for (float v : wide_row) narrow.emplace_back(v);
+  }
+  kernels::stored_matrix const rounded{medmo::dtype::bf16, reinterpret_cast<std::byte const*>(narrow.data()), o, k};
+  kernels::stored_matrix const exact{medmo::dtype::f32, reinterpret_cast<std::byte const*>(w.row(0)), o, k};
+  std::vector<float> scratch(1 << 18);
+  auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  auto run = [&](std::vector<kernels::stored_matrix> const& weights) {
+    random_rows d_x("d_x", t, k), d_w("d_w", o, k);
+    std::vector<kernels::product_vjp> products;
+    for (auto const& m : weights) products.push_back({m, back.in(), d_w.row(0)});
+    kernels::matmul_vjp(x.in(), products, d_x.all(), kernels::store::assign, aligned);
+    return std::pair(d_x.bytes(), d_w.bytes());
+  };
+  CHECK(run({coded}) == run({rounded}));
+  CHECK(run({coded, coded}) == run({rounded, rounded}));
+  CHECK(run({coded, exact}) == run({rounded, exact}));
+  CHECK(run({coded, exact}) != run({rounded}));
+}
+
+TEST_CASE("low_rank_add: against sums in double, forward and back, whatever rows come together") {
+  for (auto [t, k, o, r] : {std::array<index, 4>{1, 5, 3, 1}, {37, 70, 33, 4}, {50, 64, 130, 16}}) {
+    CAPTURE(t);
+    random_rows x("x", t, k, 1), a("a", r, k), b("b", o, r), y("y", t, o, 2), back("back", t, o, 1), d_x("d_x", t, k, 1),
+        d_a("d_a", r, k), d_b("d_b", o, r);
+    auto stored = [](random_rows const& m) {
+      return kernels::stored_matrix{medmo::dtype::f32, reinterpret_cast<std::byte const*>(m.row(0)), m.rows(), m.cols()};
+    };
+    kernels::low_rank const w{stored(a), stored(b), 0.75f};
+    auto const before = y, d_x0 = d_x, d_a0 = d_a, d_b0 = d_b;
+    kernels::low_rank_add(x.in(), w, y.all());
+    auto alone = before;
+    for (index i = 0; i < t; ++i) kernels::low_rank_add(x.in(i, 1), w, alone.part(i, 1));
+    CHECK(alone.bytes() == y.bytes());
+    std::vector<float> scratch(static_cast<std::size_t>(kernels::low_rank_add_vjp_scratch(t, k, o, r, medmo::thread_count())) / 4 + 32);
+    auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+    kernels::low_rank_add_vjp(x.in(), w, back.in(), d_a.row(0), d_b.row(0), d_x.all(), kernels::store::accumulate, aligned);
+
+    auto const X = wide(x), A = wide(a), B = wide(b), G = wide(back);
+    doubles e_y = wide(before), e_x = wide(d_x0), e_a = wide(d_a0), e_b = wide(d_b0);
+    auto at = [](index row, index cols, index col) { return static_cast<std::size_t>(row * cols + col); };
+    for (index i = 0; i < t; ++i)
+      for (index q = 0; q < r; ++q) {
+        double u = 0, d_u = 0;
+        for (index c = 0; c < k; ++c) u += 0.75 * X[at(i, k, c)] * A[at(q, k, c)];
+        for (index c = 0; c < o; ++c) {
+          e_y[at(i, o, c)] += u * B[at(c, r, q)];
+          e_b[at(c, r, q)] += G[at(i, o, c)] * u;
+          d_u += 0.75 * G[at(i, o, c)] * B[at(c, r, q)];
+        }
+        for (index c = 0; c < k; ++c) {
+          e_a[at(q, k, c)] += d_u * X[at(i, k, c)];
+          e_x[at(i, k, c)] += d_u * A[at(q, k, c)];
+        }
+      }
+    check_close(wide(y), e_y, 3e-5);
+    check_close(wide(d_x), e_x, 1e-4);
+    check_close(wide(d_a), e_a, 1e-4);
+    check_close(wide(d_b), e_b, 1e-4);
+    std::vector<float> row(static_cast<std::size_t>(k));
+    random_rows base("base", o, k);
+    kernels::merged_row(stored(base), w, o - 1, row.data());
+    for (index c = 0; c < k; ++c) {
+      double e = static_cast<double>(base.at(o - 1, c));
+      for (index q = 0; q < r; ++q) e += 0.75 * B[at(o - 1, r, q)] * A[at(q, k, c)];
+      CHECK(std::abs(static_cast<double>(row[static_cast<std::size_t>(c)]) - e) < 1e-4);
+    }
+  }
 }
 
 TEST_CASE("outer_product: an element's bits do not depend on the rest of the product") {
