@@ -205,7 +205,8 @@ class sequence {
     std::vector<token_position> positions;
     positions.reserve(ids.size());
     index next = place(ids, pictures, positions);
-    auto runs = visual_runs(ids, pictures);
+    std::vector<visual_run> runs;
+    if (!pictures.empty()) append_visual_runs(ids, tokens_of<C>, 0, 0, runs);
     reserve(length() + static_cast<index>(ids.size()), chunk);
     if (head_rows > 1)
       memory_->reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_->stored(), thread_count(),
@@ -238,24 +239,6 @@ class sequence {
     index merge = 1;
     if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
     return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
-  }
-
-  /// Where the rows of the pictures, one after the other, go among these tokens.
-  static std::vector<visual_run> visual_runs(std::span<index const> ids,
-                                             std::span<visual_features const* const> pictures) {
-    std::vector<visual_run> runs;
-    if (pictures.empty()) return runs;
-    index row = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
-      auto at = static_cast<index>(i);
-      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
-        ++runs.back().count;
-      else
-        runs.push_back({at, row, 1});
-      ++row;
-    }
-    return runs;
   }
 
   static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {

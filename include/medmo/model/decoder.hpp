@@ -10,11 +10,6 @@
 
 namespace medmo::inline MEDMO_ABI {
 
-/// `count` rows of visual features, from feature_row on, that stand at token_row and after.
-struct visual_run {
-  index token_row = 0, feature_row = 0, count = 0;
-};
-
 /// The tokens of a pass, those of one sequence after those of another; whose they are is the engine's to know.
 struct token_chunk {
   std::span<index const> ids;

@@ -18,6 +18,27 @@ struct token_position {
   friend constexpr bool operator==(token_position const&, token_position const&) = default;
 };
 
+/// `count` rows of visual features, from feature_row on, that stand at token_row and after.
+struct visual_run {
+  index token_row = 0, feature_row = 0, count = 0;
+};
+
+/// Appends where the visual rows go among `ids`, whose first is row `first` of the pass; they take features in order from
+/// `feature` on, and the next free one is returned.
+inline index append_visual_runs(std::span<index const> ids, token_config const& tokens, index first, index feature,
+                                std::vector<visual_run>& out) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] != tokens.image_pad && ids[i] != tokens.video_pad) continue;
+    auto const at = first + static_cast<index>(i);
+    if (!out.empty() && out.back().token_row + out.back().count == at)
+      ++out.back().count;
+    else
+      out.push_back({at, feature, 1});
+    ++feature;
+  }
+  return feature;
+}
+
 /// Row and column of patch n of a time step, patches in merge order (blocks of merge x merge, row by row).
 constexpr std::array<index, 2> patch_place(patch_grid const& g, index merge, index n) {
   index in_block = n % (merge * merge), block = n / (merge * merge), across = g.w / merge;

@@ -187,13 +187,8 @@ class trainer {
         auto const id = s.ids[static_cast<std::size_t>(i)];
         ids_.push_back(id);
         if (i > 0 && (s.learned.empty() || s.learned[static_cast<std::size_t>(i)])) targets_.push_back({first + i - 1, id});
-        if (id != tokens_of<C>.image_pad && id != tokens_of<C>.video_pad) continue;
-        if (!runs_.empty() && runs_.back().token_row + runs_.back().count == first + i)
-          ++runs_.back().count;
-        else
-          runs_.push_back({first + i, feature, 1});
-        ++feature;
       }
+      feature = append_visual_runs(s.ids, tokens_of<C>, first, feature, runs_);
     }
   }
 
