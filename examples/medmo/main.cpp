@@ -2,11 +2,16 @@
 // Errors: one sentence on stderr that names file, place, expected and found; exit code 2.
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "command.hpp"
+#include "medmo/core/version.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app{"MedMO: medical vision-language models on the CPU. A research tool, not a medical device."};
+  CLI::App app{"MedMO: medical vision-language models on the CPU. A research tool, not a medical device.", "medmo"};
+  app.set_version_flag("--version", "medmo " + std::to_string(MEDMO_VERSION_MAJOR) + "." + std::to_string(MEDMO_VERSION_MINOR) + "." +
+                                        std::to_string(MEDMO_VERSION_PATCH));
+  app.footer("medmo SUBCOMMAND --help lists the options of one. Nothing is downloaded; medmo init makes a model to try it all with.");
   app.require_subcommand(1);
   command::add_ask(app);
   command::add_trace(app);
