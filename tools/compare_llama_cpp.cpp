@@ -33,7 +33,7 @@ class peer {
   explicit peer(std::string const& path) {
     auto p = llama_model_default_params();
     p.n_gpu_layers = 0;
-    p.use_extra_bufts = false;  // its AMX kernels count on tiles that nobody else in the process configures
+    p.use_extra_bufts = false;  // with its AMX kernels it crashes in a process that uses tiles elsewhere
     model_.reset(llama_model_load_from_file(path.c_str(), p));
     auto c = llama_context_default_params();
     c.n_ctx = c.n_batch = c.n_ubatch = context;
