@@ -118,7 +118,7 @@ void answer_all(evaluate_arguments const& args, evaluate::run const& run, std::s
   auto const show = [&](std::size_t before, std::size_t done, std::size_t all) {
     line.update(static_cast<double>(done - before), static_cast<double>(all - before), 1, "answers");
   };
-  auto const at_once = static_cast<std::size_t>(args.batch);
+  auto const at_once = static_cast<std::size_t>(args.batch) * 16;  // a free slot finds the next question waiting
   if (args.baseline) {
     std::vector<evaluate::request> all;
     for (std::size_t n = 0; n < run.items().size(); ++n) all.push_back(run.request_of(n));
@@ -126,9 +126,9 @@ void answer_all(evaluate_arguments const& args, evaluate::run const& run, std::s
   }
   with_configuration(args.model, [&]<class C>(std::type_identity<C>) {
     auto const model = medmo::load<C>(args.model);
-    evaluate::answer_settings settings{.ask = ask_options_of(args)};
+    evaluate::answer_settings settings{.ask = ask_options_of(args), .slots = args.batch};
     settings.read_picture = [&](std::string const& path) { return read_picture(path, args.picture); };
-    run.answer(out, evaluate::model_answerer(model, settings), at_once, show);
+    run.answer(out, evaluate::model_answerer<C>(model, settings), at_once, show);
   });
 }
 

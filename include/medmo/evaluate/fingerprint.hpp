@@ -15,23 +15,24 @@
 
 namespace medmo::inline MEDMO_ABI::evaluate {
 
-/// 16 hexadecimal digits over names, sizes and content (64 blocks of 4 KiB each) of the files in a folder that a model is read
-/// from: *.safetensors, *.gguf, *.json, *.txt. The same files elsewhere give the same. Errors: file_access.
-inline std::string model_fingerprint(std::string const& folder) {
+/// 16 hexadecimal digits over names, sizes and content (64 blocks of 4 KiB each) of a model's file, or of the files in its folder
+/// that it is read from: *.safetensors, *.gguf, *.json, *.txt. The same files elsewhere give the same. Errors: file_access.
+inline std::string model_fingerprint(std::string const& path) {
   namespace fs = std::filesystem;
   std::vector<fs::path> files;
   std::error_code fault;
-  for (fs::directory_iterator it(folder, fault), end; !fault && it != end; it.increment(fault)) {
+  if (fs::is_regular_file(path, fault)) files.emplace_back(path);
+  for (fs::directory_iterator it(path, fault), end; !fault && it != end; it.increment(fault)) {
     auto const ending = it->path().extension();
     if (ending == ".safetensors" || ending == ".gguf" || ending == ".json" || ending == ".txt") files.push_back(it->path());
   }
   std::sort(files.begin(), files.end());
   std::uint64_t h = 0;
   auto add = [&](std::uint64_t v) { h = mix64(h ^ mix64(v)); };
-  for (auto const& path : files) {
-    auto const file = io::mapped_file::open(path.string());
+  for (auto const& one : files) {
+    auto const file = io::mapped_file::open(one.string());
     std::string_view const bytes(reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size());
-    add(stream_of(path.filename().string()));
+    add(stream_of(one.filename().string()));
     add(bytes.size());
     constexpr std::size_t blocks = 64, size = 4096;
     std::size_t const step = std::max(size, bytes.size() / blocks);
