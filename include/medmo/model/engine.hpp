@@ -2,6 +2,7 @@
 //   runner   executes, with an arena and a cache             (model/runner.hpp)
 //   tracer   executes and keeps every named stage            (model/tracer.hpp)
 //   counter  moves no data: FLOPs, bytes, peak of the arena  (model/counter.hpp)
+//   tape     executes and records the way back               (train/tape.hpp)
 // An engine may fuse inside an operation; the architecture never changes for it. Operations that say "consumed" may
 // work in place: the result takes the place of the argument, which must not be used again.
 //
