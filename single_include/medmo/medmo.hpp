@@ -1586,6 +1586,9 @@ void attention(kv_layout const& layout, attention_shape const& shape, view<float
 
 namespace medmo::inline MEDMO_ABI::kernels {
 
+/// Which way A lies: A(m, k) = a[m, k] or a[k, m].
+enum class operand { as_stored, transposed };
+
 namespace detail {
 /// Registers of columns in a tile: as many as leave room for the rows on machines of 16 or 32 registers.
 inline constexpr int outer_lanes = f32x16::count == 1 ? 4 : 1;
@@ -1622,10 +1625,20 @@ inline void outer_block(index m, index n, index k, float const* a, index a_row, 
     j += whole ? outer_cols : 16;
   }
 }
+/// Six rows of A from row `first` on as [k][6]; rows from `m` on are zeros.
+inline void pack_outer_rows(view<float> const& a, operand a_is, index first, index m, index k, float* to) {
+  index const rows = std::min(outer_rows, m - first), row_step = a_is == operand::as_stored ? a.outerStride() : 1,
+              k_step = a_is == operand::as_stored ? 1 : a.outerStride();
+  float const* from = a.data() + first * row_step;
+  if (rows == outer_rows) {
+    for (index i = 0; i < k; ++i)
+      for (index r = 0; r < outer_rows; ++r) to[i * outer_rows + r] = from[i * k_step + r * row_step];
+    return;
+  }
+  for (index i = 0; i < k; ++i)
+    for (index r = 0; r < outer_rows; ++r) to[i * outer_rows + r] = r < rows ? from[i * k_step + r * row_step] : 0.0f;
+}
 }  // namespace detail
-
-/// Which way A lies: A(m, k) = a[m, k] or a[k, m].
-enum class operand { as_stored, transposed };
 
 /// Floats of scratch for A of m rows and k columns.
 constexpr index outer_product_scratch(index m, index k) {
@@ -1642,16 +1655,8 @@ inline void outer_product(view<float> const& a, operand a_is, view<float> const&
   index const row_tiles = (m + outer_rows - 1) / outer_rows, panels = (n + outer_cols - 1) / outer_cols;
   // A in tiles of six rows, [k][6] each, short ones filled with zeros
   parallel_ranges(row_tiles, grain_for(outer_rows * k), [&](index begin, index end) {
-    for (index tile = begin; tile < end; ++tile) {
-      float* to = scratch + tile * outer_rows * k;
-      index rows = std::min(outer_rows, m - tile * outer_rows);
-      for (index r = 0; r < outer_rows; ++r) {
-        float const* from = a.data() + (a_is == operand::as_stored ? (tile * outer_rows + r) * a.outerStride()
-                                                                   : tile * outer_rows + r);
-        index step = a_is == operand::as_stored ? 1 : a.outerStride();
-        for (index i = 0; i < k; ++i) to[i * outer_rows + r] = r < rows ? from[i * step] : 0.0f;
-      }
-    }
+    for (index tile = begin; tile < end; ++tile)
+      pack_outer_rows(a, a_is, tile * outer_rows, m, k, scratch + tile * outer_rows * k);
   });
   // pieces: one panel of columns and a range of row tiles, so that few panels still feed every thread
   index const wanted = 4 * thread_count();
@@ -12002,6 +12007,7 @@ inline image sheet(std::span<image const> pictures, std::span<detection const> f
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12013,6 +12019,24 @@ inline constexpr double unknown_fps = 24.0;  ///< the reference's guess
 struct frame_sampling {
   double fps = 2.0;  ///< frames looked at per second
   index min_frames = 4, max_frames = 768;
+};
+
+/// Decoded frames of one size, in order.
+///   vision::video{.frames = frames, .fps = 10}                                  // two frames a second of it are looked at
+///   vision::video{.frames = frames, .seconds = {0.0, 0.4, 1.1, 2.0}}            // each of them
+struct video {
+  std::vector<image> frames;
+  double fps = unknown_fps;                                   ///< of `frames`
+  std::vector<double> seconds{};                              ///< when each frame was taken, instead of fps; then all are looked at
+  std::optional<frame_sampling> sampling = frame_sampling{};  ///< none: all frames are looked at
+};
+
+/// What a video becomes: the frames looked at, the time of each pair of them, and the patches of all pairs.
+struct video_plan {
+  std::vector<index> frames;
+  std::vector<double> timestamps_s;
+  preprocess_plan patches;  ///< grid.t = pairs
+  index tokens_per_pair() const { return patches.tokens / patches.grid.t; }
 };
 
 struct video_patches {
@@ -12082,6 +12106,34 @@ inline preprocess_plan plan_video(index frames, index width, index height,
   return detail::make_plan((frames + options.temporal - 1) / options.temporal, {height, width}, resized, options);
 }
 
+namespace detail {
+inline void check_frames_alike(std::span<image const> frames) {
+  for (auto const& f : frames) {
+    check_pixels(f);
+    if (f.width != frames[0].width || f.height != frames[0].height)
+      MEDMO_THROW(errc::bad_image, "video",
+                  "frames of " + std::to_string(frames[0].width) + " x " + std::to_string(frames[0].height),
+                  std::to_string(f.width) + " x " + std::to_string(f.height));
+  }
+}
+
+/// Time step t of frames[0, n): out [h w, patch_width]. frame(i) is the i-th; the last one fills up.
+template <class Frame>
+void cut_step(Frame&& frame, index n, index t, preprocess_plan const& plan, preprocess_options const& options,
+              normal_table const& table, float* out) {
+  std::vector<image> resized(static_cast<std::size_t>(options.temporal));
+  std::vector<image const*> slots(resized.size());
+  for (index k = 0; k < options.temporal; ++k) {
+    auto slot = static_cast<std::size_t>(k);
+    index i = t * options.temporal + k;
+    if (i < n)
+      resized[slot] = kernels::resample_bicubic(frame(i), plan.resized.width, plan.resized.height, options.rule);
+    slots[slot] = i < n ? &resized[slot] : slots[slot - 1];
+  }
+  cut_patches(slots, plan.grid, options, table, out);
+}
+}  // namespace detail
+
 /// Frames of one size as patches: `temporal` real frames a time step, the last frame repeated to fill up.
 /// frame_indices: the numbers of the frames in the source, for the timestamps; empty: 0, 1, 2 ...
 /// Errors: as plan_video; bad_image for frames of different sizes; bad_argument for indices that are negative or not as
@@ -12092,13 +12144,7 @@ inline video_patches preprocess_video(std::span<image const> frames, std::span<i
   auto n = static_cast<index>(frames.size());
   detail::check_options(options);
   detail::check_frames(n, options.temporal);
-  for (auto const& f : frames) {
-    detail::check_pixels(f);
-    if (f.width != frames[0].width || f.height != frames[0].height)
-      MEDMO_THROW(errc::bad_image, "video",
-                  "frames of " + std::to_string(frames[0].width) + " x " + std::to_string(frames[0].height),
-                  std::to_string(f.width) + " x " + std::to_string(f.height));
-  }
+  detail::check_frames_alike(frames);
   std::vector<index> numbers(frame_indices.begin(), frame_indices.end());
   if (numbers.empty())
     for (index i = 0; i < n; ++i) numbers.push_back(i);
@@ -12113,19 +12159,50 @@ inline video_patches preprocess_video(std::span<image const> frames, std::span<i
                     std::move(times)};
   auto table = detail::make_normal_table(options);
   index step_size = plan.grid.h * plan.grid.w * plan.patch_width;
-  std::vector<image> resized(static_cast<std::size_t>(options.temporal));
-  std::vector<image const*> slots(resized.size());
-  for (index t = 0; t < plan.grid.t; ++t) {
-    for (index k = 0; k < options.temporal; ++k) {
-      auto slot = static_cast<std::size_t>(k);
-      index i = t * options.temporal + k;
-      if (i < n)
-        resized[slot] = kernels::resample_bicubic(frames[static_cast<std::size_t>(i)], plan.resized.width,
-                                                  plan.resized.height, options.rule);
-      slots[slot] = i < n ? &resized[slot] : slots[slot - 1];
-    }
-    detail::cut_patches(slots, plan.grid, options, table, out.frames.rows.data() + t * step_size);
+  for (index t = 0; t < plan.grid.t; ++t)
+    detail::cut_step([&](index i) -> image const& { return frames[static_cast<std::size_t>(i)]; }, n, t, plan, options, table,
+                     out.frames.rows.data() + t * step_size);
+  return out;
+}
+
+/// Checks a video and says what it becomes. Errors: as preprocess_video and sample_frames; bad_argument for times that are
+/// negative, fall, or are not as many as the frames.
+inline video_plan plan_video(video const& v, preprocess_options const& options = video_defaults) {
+  auto const n = static_cast<index>(v.frames.size());
+  detail::check_options(options);
+  detail::check_frames(n, options.temporal);
+  detail::check_frames_alike(v.frames);
+  video_plan plan;
+  if (v.seconds.empty() && v.sampling) {
+    plan.frames = sample_frames(n, v.fps, *v.sampling);
+  } else {
+    for (index i = 0; i < n; ++i) plan.frames.push_back(i);
   }
+  auto const looked_at = static_cast<index>(plan.frames.size());
+  plan.patches = plan_video(looked_at, v.frames[0].width, v.frames[0].height, options);
+  if (v.seconds.empty()) {
+    plan.timestamps_s = pair_timestamps(plan.frames, v.fps, options.temporal);
+    return plan;
+  }
+  if (v.seconds.size() != v.frames.size() || !(v.seconds.front() >= 0) || !std::isfinite(v.seconds.back()) ||
+      !std::is_sorted(v.seconds.begin(), v.seconds.end(), [](double a, double b) { return !(a >= b); }))
+    MEDMO_THROW(errc::bad_argument, "video, seconds", std::to_string(n) + " times from 0 on, none before the one in front of it",
+                std::to_string(v.seconds.size()) + " others");
+  for (index i = 0; i < looked_at; i += options.temporal)
+    plan.timestamps_s.push_back((v.seconds[static_cast<std::size_t>(i)] +
+                                 v.seconds[static_cast<std::size_t>(std::min(i + options.temporal, looked_at) - 1)]) / 2.0);
+  return plan;
+}
+
+/// Pair t of a planned video as the patches of one time step: rows [h w, patch_width], grid.t = 1.
+inline patches preprocess_pair(video const& v, video_plan const& plan, index t, preprocess_options const& options = video_defaults) {
+  auto const& whole = plan.patches;
+  patch_grid const grid{1, whole.grid.h, whole.grid.w};
+  patches out{matrix<float>(grid.patches(), whole.patch_width), grid, whole.original.width, whole.original.height,
+              whole.resized.width, whole.resized.height, plan.tokens_per_pair()};
+  auto const frame = [&](index i) -> image const& { return v.frames[static_cast<std::size_t>(plan.frames[static_cast<std::size_t>(i)])]; };
+  detail::cut_step(frame, static_cast<index>(plan.frames.size()), t, whole, options, detail::make_normal_table(options),
+                   out.rows.data());
   return out;
 }
 
@@ -12357,6 +12434,7 @@ consteval bool checked_configuration() {
 //   runner   executes, with an arena and a cache             (model/runner.hpp)
 //   tracer   executes and keeps every named stage            (model/tracer.hpp)
 //   counter  moves no data: FLOPs, bytes, peak of the arena  (model/counter.hpp)
+//   tape     executes and records the way back               (train/tape.hpp)
 // An engine may fuse inside an operation; the architecture never changes for it. Operations that say "consumed" may
 // work in place: the result takes the place of the argument, which must not be used again.
 //
@@ -12408,6 +12486,27 @@ struct token_position {
   index t = 0, h = 0, w = 0;
   friend constexpr bool operator==(token_position const&, token_position const&) = default;
 };
+
+/// `count` rows of visual features, from feature_row on, that stand at token_row and after.
+struct visual_run {
+  index token_row = 0, feature_row = 0, count = 0;
+};
+
+/// Appends where the visual rows go among `ids`, whose first is row `first` of the pass; they take features in order from
+/// `feature` on, and the next free one is returned.
+inline index append_visual_runs(std::span<index const> ids, token_config const& tokens, index first, index feature,
+                                std::vector<visual_run>& out) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] != tokens.image_pad && ids[i] != tokens.video_pad) continue;
+    auto const at = first + static_cast<index>(i);
+    if (!out.empty() && out.back().token_row + out.back().count == at)
+      ++out.back().count;
+    else
+      out.push_back({at, feature, 1});
+    ++feature;
+  }
+  return feature;
+}
 
 /// Row and column of patch n of a time step, patches in merge order (blocks of merge x merge, row by row).
 constexpr std::array<index, 2> patch_place(patch_grid const& g, index merge, index n) {
@@ -12687,11 +12786,6 @@ void for_each_linear(model_weights<C>& w, F&& f) {
 }  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
-
-/// `count` rows of visual features, from feature_row on, that stand at token_row and after.
-struct visual_run {
-  index token_row = 0, feature_row = 0, count = 0;
-};
 
 /// The tokens of a pass, those of one sequence after those of another; whose they are is the engine's to know.
 struct token_chunk {
@@ -15219,7 +15313,8 @@ class sequence {
     std::vector<token_position> positions;
     positions.reserve(ids.size());
     index next = place(ids, pictures, positions);
-    auto runs = visual_runs(ids, pictures);
+    std::vector<visual_run> runs;
+    if (!pictures.empty()) append_visual_runs(ids, tokens_of<C>, 0, 0, runs);
     reserve(length() + static_cast<index>(ids.size()), chunk);
     if (head_rows > 1)
       memory_->reserve(count_decode<C>(std::min(chunk, static_cast<index>(ids.size())), 0, model_->stored(), thread_count(),
@@ -15252,24 +15347,6 @@ class sequence {
     index merge = 1;
     if constexpr (vision_language_configuration<C>) merge = C::vision.merge;
     return append_positions(ids, grids, merge, tokens_of<C>, next_position_, positions);
-  }
-
-  /// Where the rows of the pictures, one after the other, go among these tokens.
-  static std::vector<visual_run> visual_runs(std::span<index const> ids,
-                                             std::span<visual_features const* const> pictures) {
-    std::vector<visual_run> runs;
-    if (pictures.empty()) return runs;
-    index row = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] != tokens_of<C>.image_pad && ids[i] != tokens_of<C>.video_pad) continue;
-      auto at = static_cast<index>(i);
-      if (!runs.empty() && runs.back().token_row + runs.back().count == at)
-        ++runs.back().count;
-      else
-        runs.push_back({at, row, 1});
-      ++row;
-    }
-    return runs;
   }
 
   static std::vector<visual_run> runs_within(std::vector<visual_run> const& runs, index at, index n) {
@@ -16041,6 +16118,45 @@ class feature_cache {
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/generate/video.hpp
+// A video in a conversation: how its frames are cut, its part of a message, and its pairs as the decoder sees them. Each pair
+// of frames is a picture of its own, between a time in words and the next: the tower attends within a pair only. So a
+// prompt has one place, and one visual_features, for each pair.
+
+#include <memory>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// How the frames of a video are resized and cut: the reference's areas, the model's patches and rule.
+template <vision_language_configuration C>
+vision::preprocess_options video_options(pretrained<C> const& p) {
+  auto options = vision::options_for(C::vision, p.pictures);
+  options.min_pixels = vision::video_defaults.min_pixels;
+  options.max_pixels = vision::video_defaults.max_pixels;
+  return options;
+}
+
+/// The times and place holders of a planned video.
+inline text::video_part video_part_of(vision::video_plan const& plan) { return {plan.timestamps_s, plan.tokens_per_pair()}; }
+
+/// What stands for each pair of frames in the decoder, in order; one pair's patches are held at a time. `memory` is grown to
+/// what the vision tower needs.
+template <vision_language_configuration C>
+std::vector<shared_features> see_video(pretrained<C> const& p, vision::video const& video, arena& memory) {
+  auto const options = video_options(p);
+  auto const plan = vision::plan_video(video, options);
+  std::vector<shared_features> out;
+  for (index t = 0; t < plan.patches.grid.t; ++t) {
+    auto const pair = vision::preprocess_pair(video, plan, t, options);
+    view<float> const rows(pair.rows.data(), pair.rows.rows(), pair.rows.cols(), Eigen::OuterStride<>(pair.rows.cols()));
+    out.push_back(std::make_shared<visual_features const>(see_picture(p.model, rows, pair.grid, memory)));
+  }
+  return out;
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
 namespace medmo::inline MEDMO_ABI {
 
 struct turn_options {
@@ -16057,18 +16173,19 @@ vision::preprocess_options picture_options(pretrained<C> const& p, turn_options 
   return sizes;
 }
 
-/// Adds a turn of a user to a conversation: pictures as place holders, then the words; a system text before the first.
-/// Errors: unsupported for pictures to a model that reads text only; bad_image, too_large, bad_argument.
+/// Adds a turn of a user to a conversation: pictures and then videos as place holders, then the words; a system text before
+/// the first. Errors: unsupported for pictures to a model that reads text only; bad_image, too_large, bad_argument.
 template <model_configuration C>
 void add_turn(std::vector<text::message>& messages, pretrained<C> const& p, std::span<image const> pictures,
-              std::string_view prompt, turn_options const& options) {
+              std::string_view prompt, turn_options const& options, std::span<vision::video const> videos = {}) {
   text::message turn{text::chat_role::user, {}, {}};
   if constexpr (vision_language_configuration<C>) {
     auto const sizes = picture_options(p, options);
     for (auto const& picture : pictures) turn.content.push_back(text::image_part{vision::plan_image(picture, sizes).tokens});
-  } else if (!pictures.empty()) {
+    for (auto const& video : videos) turn.content.emplace_back(video_part_of(vision::plan_video(video, video_options(p))));
+  } else if (!pictures.empty() || !videos.empty()) {
     MEDMO_THROW(errc::unsupported, "pictures", "none: " + std::string(configuration_name<C>) + " reads text only",
-                std::to_string(pictures.size()));
+                std::to_string(pictures.size() + videos.size()));
   }
   if (!prompt.empty()) turn.content.push_back(text::text_part{std::string(prompt)});
   if (messages.empty() && !options.system.empty())
@@ -16562,21 +16679,33 @@ class session {
   /// Asks about `pictures` (of this turn) and everything said before. What earlier turns left in the cache is used again.
   /// Errors: bad_argument, bad_image, bad_text, too_large; the conversation is then as it was before the call.
   answer ask(std::vector<image> const& pictures, std::string_view prompt, ask_options const& options = {}) {
+    return ask(pictures, {}, prompt, options);
+  }
+
+  /// The same with videos, which stand behind the pictures. A video counts as one picture in detections.
+  ///   chat.ask({}, {medmo::vision::video{.frames = frames, .fps = 10}}, "What changes?");
+  answer ask(std::vector<image> const& pictures, std::vector<vision::video> const& videos, std::string_view prompt,
+             ask_options const& options = {}) {
     check(options, C::text.vocab);
     timings time;
     turn_guard guard(*this);
     turn_options const turn{options.system, options.min_pixels, options.max_pixels};
-    add_turn(messages_, model_, pictures, prompt, turn);
+    add_turn(messages_, model_, std::span<image const>(pictures), prompt, turn, std::span<vision::video const>(videos));
     auto const rendered = text::render_chat(model_.tokenizer, messages_);
     auto const prompt_tokens = static_cast<index>(rendered.ids.size());
     check_length<C>(prompt_tokens, options.max_new_tokens);
     stopwatch watch;
     for (auto& f : see_images(model_, std::span(pictures), turn, *memory_, seen_)) features_.push_back(std::move(f));
     for (auto const& p : pictures) extents_.push_back({p.width, p.height});
+    if constexpr (vision_language_configuration<C>)
+      for (auto const& v : videos) {
+        for (auto& f : see_video(model_, v, *memory_)) features_.push_back(std::move(f));
+        extents_.push_back({v.frames[0].width, v.frames[0].height});
+      }
     time.vision_ms = watch.lap();
 
     auto const reused = guard.tokens = common_prefix(sequence_.ids(), rendered, [](std::size_t) { return true; });
-    auto const features = [&](std::size_t i) { return features_[static_cast<std::size_t>(rendered.media[i].number)].get(); };
+    auto const features = [&](std::size_t i) { return features_[i].get(); };
     prefill(sequence_, rendered, reused, features, options.max_new_tokens, options.prefill_chunk);
     time.prefill_ms = watch.lap();
 
@@ -16608,18 +16737,19 @@ class session {
   /// same ids for every picture, and those of the lost turn must never stand for another one.
   struct turn_guard {
     session& owner;
-    std::size_t messages, pictures;
+    std::size_t messages, features, pictures;
     index tokens;
     bool kept = false;
     explicit turn_guard(session& s)
-        : owner(s), messages(s.messages_.size()), pictures(s.features_.size()), tokens(s.sequence_.length()) {}
+        : owner(s), messages(s.messages_.size()), features(s.features_.size()), pictures(s.extents_.size()),
+          tokens(s.sequence_.length()) {}
     turn_guard(turn_guard const&) = delete;
     void keep() { kept = true; }
     ~turn_guard() {
       if (kept) return;
       owner.messages_.resize(messages);
-      owner.features_.resize(pictures);
-      owner.extents_.resize(std::min(pictures, owner.extents_.size()));
+      owner.features_.resize(features);
+      owner.extents_.resize(pictures);
       owner.sequence_.truncate(std::min(tokens, owner.sequence_.length()));
     }
   };
@@ -16631,8 +16761,8 @@ class session {
   decoder_pass<C> pass_;
   lazy_box_vocabulary<C> boxes_;
   std::vector<text::message> messages_;
-  std::vector<shared_features> features_;  // of every picture so far
-  std::vector<picture_extent> extents_;
+  std::vector<shared_features> features_;  // of every picture and pair of frames so far
+  std::vector<picture_extent> extents_;    // of every picture and video
 };
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -21431,7 +21561,8 @@ inline void adamw_step(std::span<float> value, std::span<float const> gradient, 
 namespace medmo::inline MEDMO_ABI::train {
 
 /// y += (alpha / rank) B A x on every linear whose name ends in one of `targets` ("q_proj", "attn.qkv") and, where
-/// `within` is given, contains it ("language_model", "visual"). rank 0: no adapters.
+/// `within` is given, contains it ("language_model", "visual"). rank 0: no adapters. The patch embedding, a convolution in
+/// the reference, gets none.
 struct lora_options {
   index rank = 0;
   double alpha = 32;
@@ -21441,7 +21572,7 @@ struct lora_options {
 
   float scale() const { return static_cast<float>(alpha / static_cast<double>(rank)); }
   bool wants(std::string_view name) const {
-    if (rank == 0 || name.find(within) == std::string_view::npos) return false;
+    if (rank == 0 || name.find(within) == std::string_view::npos || name.ends_with("patch_embed.proj")) return false;
     return std::any_of(targets.begin(), targets.end(), [&](std::string const& t) {
       return name.ends_with(t) && (name.size() == t.size() || name[name.size() - t.size() - 1] == '.');
     });
@@ -21782,6 +21913,352 @@ inline void read_adapter(std::string const& folder, std::span<parameter const> a
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/advantages.hpp
+// From the rewards of groups of completions to the advantages that weigh their tokens: how much better than the others of
+// its group a completion is. Source: arXiv 2402.03300, equation of its outcome supervision; MedMO's paper, equation 5; the
+// choices are those of TRL 1.16.0's GRPO trainer. Knows no model; rewards come as numbers.
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// By what the distance from the group's mean is divided.
+enum class reward_scale {
+  group,  ///< the group's standard deviation: every group counts alike, easy and hard ones more than mixed ones
+  batch,  ///< that of all completions
+  none    ///< nothing
+};
+
+enum class reward_order {
+  sum_then_normalize,  ///< rewards are weighted and summed, then compared
+  normalize_then_sum   ///< each reward is compared within its group, then weighted and summed; then scaled over the batch
+};
+
+struct advantage_options {
+  reward_scale scale = reward_scale::group;
+  reward_order order = reward_order::sum_then_normalize;
+  double epsilon = 1e-4;  ///< added to every standard deviation
+};
+
+/// Mean, and standard deviation of n - 1, of the values that are there; no deviation with fewer than two.
+struct spread {
+  index present = 0;
+  double mean = 0, deviation = 0;
+  bool constant = true;  ///< none differs from another
+};
+inline spread spread_of(std::span<std::optional<double> const> values) {
+  spread s;
+  double sum = 0, squares = 0;
+  std::optional<double> first;
+  for (auto const& v : values)
+    if (v) {
+      ++s.present;
+      sum += *v;
+      if (!first) first = v;
+      s.constant = s.constant && *v == *first;
+    }
+  if (s.present == 0) return s;
+  s.mean = s.constant ? *first : sum / static_cast<double>(s.present);
+  for (auto const& v : values)
+    if (v) squares += (*v - s.mean) * (*v - s.mean);
+  if (s.present > 1) s.deviation = std::sqrt(squares / static_cast<double>(s.present - 1));
+  return s;
+}
+
+struct advantages {
+  std::vector<double> values;                  ///< of each completion
+  std::vector<std::optional<double>> totals;   ///< its rewards, weighted and summed; nothing where all are missing
+  std::vector<char> constant;                  ///< of each group: 1 where all totals are equal, and it teaches nothing
+  index constant_groups() const { return std::count(constant.begin(), constant.end(), char{1}); }
+};
+
+/// sum_k weight_k reward_k over the rewards that are there; nothing if none is.
+inline std::optional<double> total_reward(std::span<std::optional<double> const> rewards, std::span<double const> weights) {
+  std::optional<double> total;
+  for (std::size_t k = 0; k < rewards.size(); ++k)
+    if (rewards[k]) total = total.value_or(0) + weights[k] * *rewards[k];
+  return total;
+}
+
+namespace detail {
+/// (x - mean) / (deviation + epsilon) within each group; exactly 0 in a group without spread.
+inline void standardize(std::span<std::optional<double>> values, std::size_t group, double epsilon) {
+  for (std::size_t at = 0; at < values.size(); at += group) {
+    auto const part = values.subspan(at, group);
+    auto const s = spread_of(part);
+    for (auto& v : part)
+      if (v) v = s.constant ? 0 : (*v - s.mean) / (s.deviation + epsilon);
+  }
+}
+}  // namespace detail
+
+/// Of completions in groups of `group`, with rewards [completion][reward]; a reward may be missing, and a completion
+/// without any has advantage 0 and no part in its group's mean.
+///   R_i = sum_k w_k r_ik
+///   A_i = (R_i - mean_group R) / (s + epsilon)    s: deviation of the group or the batch; none: no division
+///   normalize_then_sum: r_ik first becomes (r_ik - mean_group r_k) / (deviation_group r_k + epsilon), and A_i the sum R_i of
+///   those, less the batch's mean and divided by the batch's deviation
+/// A group whose totals are equal (normalize_then_sum: whose every reward is) has advantages of exactly 0.
+/// Errors: bad_argument for values that are not whole groups; not_finite for a reward or weight that is NaN or infinite.
+inline advantages advantages_of(std::span<std::optional<double> const> rewards, std::span<double const> weights, index group,
+                                advantage_options const& o = {}) {
+  auto const width = weights.size(), size = static_cast<std::size_t>(std::max<index>(group, 0));
+  if (width == 0 || size == 0 || rewards.size() % width != 0 || rewards.size() / width % size != 0)
+    MEDMO_THROW(errc::bad_argument, "rewards", "whole groups of " + std::to_string(group) + " x " + std::to_string(width),
+                std::to_string(rewards.size()));
+  for (std::size_t i = 0; i < rewards.size(); ++i)
+    if (rewards[i] && !std::isfinite(*rewards[i] * weights[i % width]))
+      MEDMO_THROW(errc::not_finite, "reward " + std::to_string(i % width), "a finite value and weight",
+                  std::to_string(*rewards[i]) + " and " + std::to_string(weights[i % width]));
+  auto sums = [&](std::span<std::optional<double> const> of) {
+    std::vector<std::optional<double>> out;
+    for (std::size_t at = 0; at < of.size(); at += width) out.push_back(total_reward(of.subspan(at, width), weights));
+    return out;
+  };
+  advantages a;
+  a.totals = sums(rewards);
+  for (std::size_t at = 0; at < a.totals.size(); at += size)
+    a.constant.push_back(spread_of(std::span(a.totals).subspan(at, size)).constant ? 1 : 0);
+  a.values.assign(a.totals.size(), 0);
+
+  if (o.order == reward_order::normalize_then_sum) {
+    std::vector<std::optional<double>> scores(rewards.begin(), rewards.end()), column(a.totals.size());
+    for (std::size_t k = 0; k < width; ++k) {
+      for (std::size_t i = 0; i < column.size(); ++i) column[i] = scores[i * width + k];
+      detail::standardize(column, size, o.epsilon);
+      for (std::size_t i = 0; i < column.size(); ++i) scores[i * width + k] = column[i];
+    }
+    auto const total = sums(scores);
+    auto const all = spread_of(total);
+    for (std::size_t at = 0; at < total.size(); at += size) {
+      bool const flat = std::all_of(total.begin() + static_cast<std::ptrdiff_t>(at), total.begin() + static_cast<std::ptrdiff_t>(at + size),
+                                    [](auto const& t) { return !t || *t == 0; });
+      for (std::size_t i = at; i < at + size; ++i)
+        if (total[i] && !flat) a.values[i] = (*total[i] - all.mean) / (all.deviation + o.epsilon);
+    }
+    return a;
+  }
+  auto const all = spread_of(a.totals);
+  for (std::size_t at = 0; at < a.totals.size(); at += size) {
+    auto const s = spread_of(std::span(a.totals).subspan(at, size));
+    if (s.constant) continue;
+    double const by = o.scale == reward_scale::none ? 1 : (o.scale == reward_scale::group ? s.deviation : all.deviation) + o.epsilon;
+    for (std::size_t i = at; i < at + size; ++i)
+      if (a.totals[i]) a.values[i] = (*a.totals[i] - s.mean) / by;
+  }
+  return a;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/grpo_loss.hpp
+// The policy-gradient losses of GRPO and its kin as functions of log-probabilities: values, and derivatives by the
+// log-probability of every token. No model, no rewards: advantages come from advantages.hpp.
+// Source: arXiv 2402.03300 (grpo, KL), 2503.20783 (dr_grpo), 2503.14476 (dapo, asymmetric clipping), 2507.18071 (ratios of
+// sequences); MedMO's paper, equations 3, 4 and 6; conventions of TRL 1.16.0.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// What the sum of the tokens' losses is divided by; they differ in nothing else.
+enum class loss_denominator {
+  grpo,     ///< each completion by its own tokens, then by completions: favours short right and long wrong answers
+  bnpo,     ///< by the tokens of one part, then by parts: the only one that depends on how a batch is cut
+  dr_grpo,  ///< by completions times the longest completion allowed
+  dapo      ///< by the tokens of the whole batch, as MedMO's equation 3
+};
+
+enum class ratio_level { token, sequence };
+
+enum class kl_estimate {
+  k3,           ///< exp(d) - d - 1, d = reference - policy
+  k3_corrected  ///< times the ratio: unbiased where the policy has moved
+};
+
+struct grpo_loss_options {
+  loss_denominator denominator = loss_denominator::dapo;
+  ratio_level ratio = ratio_level::token;
+  double clip_low = 0.2, clip_high = 0.2;  ///< ratios of 1 - low .. 1 + high count; DAPO: 0.2 and 0.28
+  std::optional<double> delta{};           ///< no ratio counts for more, whatever the sign of the advantage
+  double beta = 0;                         ///< of the KL term; 0: none, and no reference is needed
+  kl_estimate kl = kl_estimate::k3_corrected;
+  index max_completion_tokens = 512;       ///< of dr_grpo
+};
+
+/// Errors: bad_argument.
+inline void check(grpo_loss_options const& o) {
+  auto demand = [](bool good, char const* name, char const* expected, double found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::string("GRPO: ") + name, expected, std::to_string(found));
+  };
+  demand(o.clip_low >= 0 && o.clip_low <= 1, "clip_low", "a number from 0 to 1", o.clip_low);
+  demand(o.clip_high >= 0 && std::isfinite(o.clip_high), "clip_high", "a number >= 0", o.clip_high);
+  demand(!o.delta || (*o.delta > 0 && std::isfinite(*o.delta)), "delta", "a number above 0", o.delta.value_or(0));
+  demand(std::isfinite(o.beta) && o.beta >= 0, "beta", "a number >= 0", o.beta);
+  demand(o.max_completion_tokens > 0, "max_completion_tokens", "a number above 0", static_cast<double>(o.max_completion_tokens));
+}
+
+/// One completion: log-probabilities of its tokens under the policy as it is, as it was when it sampled, and under the
+/// reference. All of one size; `reference` may be empty with beta 0, `mask` (0: a token that does not count) anyway.
+struct scored_completion {
+  std::span<double const> policy, old, reference{};
+  std::span<std::uint8_t const> mask{};
+  double advantage = 0;
+
+  bool counts(std::size_t t) const { return mask.empty() || mask[t]; }
+  index tokens() const {
+    return mask.empty() ? static_cast<index>(policy.size()) : static_cast<index>(mask.size()) - std::count(mask.begin(), mask.end(), std::uint8_t{0});
+  }
+};
+
+/// The whole batch of a step, of which a part is on its way: what denominators are made of.
+struct batch_extent {
+  index completions = 0;
+  index tokens = 0;  ///< that count
+  index parts = 1;
+};
+
+/// Sums over a part; adding those of all parts gives the batch's.
+struct grpo_loss_report {
+  double loss = 0;             ///< the part's share of the batch's loss
+  index tokens = 0;            ///< that count
+  index ratios = 0;            ///< tokens, or completions with ratios of sequences
+  index low = 0, high = 0;     ///< ratios clipped below (advantage < 0) and above (advantage > 0)
+  double kl = 0;               ///< summed over tokens
+  double greatest_ratio = 0, least_ratio = 0;
+
+  double low_share() const { return share(low); }
+  double high_share() const { return share(high); }
+  double mean_kl() const { return tokens ? kl / static_cast<double>(tokens) : 0; }
+  grpo_loss_report& operator+=(grpo_loss_report const& o) {
+    greatest_ratio = ratios == 0 ? o.greatest_ratio : o.ratios == 0 ? greatest_ratio : std::max(greatest_ratio, o.greatest_ratio);
+    least_ratio = ratios == 0 ? o.least_ratio : o.ratios == 0 ? least_ratio : std::min(least_ratio, o.least_ratio);
+    loss += o.loss, tokens += o.tokens, ratios += o.ratios, low += o.low, high += o.high, kl += o.kl;
+    return *this;
+  }
+
+ private:
+  double share(index n) const { return ratios ? static_cast<double>(n) / static_cast<double>(ratios) : 0; }
+};
+
+namespace detail {
+/// -min(c1 A, c2 A) of a ratio, and its derivative by the logarithm of that ratio.
+///   c1 = min(r, delta),  c2 = clip(r, 1 - low, 1 + high)
+struct surrogate {
+  double loss, slope;
+  surrogate(double ratio, double advantage, grpo_loss_options const& o) {
+    double const c1 = o.delta ? std::min(ratio, *o.delta) : ratio, d1 = o.delta && ratio > *o.delta ? 0 : ratio;
+    double const c2 = std::clamp(ratio, 1 - o.clip_low, 1 + o.clip_high), d2 = c2 == ratio ? ratio : 0;
+    double const one = c1 * advantage, two = c2 * advantage;
+    loss = -std::min(one, two);
+    slope = -advantage * (one < two ? d1 : two < one ? d2 : (d1 + d2) / 2);
+  }
+};
+
+inline void check(scored_completion const& c, grpo_loss_options const& o) {
+  auto const n = c.policy.size();
+  if (c.old.size() != n || (!c.mask.empty() && c.mask.size() != n) || (c.reference.size() != n && (o.beta != 0 || !c.reference.empty())))
+    MEDMO_THROW(errc::bad_argument, "completion", std::to_string(n) + " log-probabilities and marks of each kind",
+                std::to_string(c.old.size()) + " old, " + std::to_string(c.reference.size()) + " of the reference, " +
+                    std::to_string(c.mask.size()) + " marks");
+}
+}  // namespace detail
+
+/// The loss of one completion as its part of the batch's, and its derivatives by c.policy into `slopes` of the same size.
+///   r_t = exp(policy_t - old_t), or of a sequence exp(mean_t(policy_t - old_t)) for all of its tokens
+///   L_t = -min(min(r, delta) A, clip(r, 1 - low, 1 + high) A) + beta KL_t
+///   KL_t = exp(d) - d - 1, d = reference_t - policy_t; corrected: r KL_t
+///   L = sum over the tokens that count of L_t / denominator
+/// `part_tokens` are those of the part that count (bnpo). Errors: bad_argument for sizes that differ.
+inline grpo_loss_report grpo_loss(scored_completion const& c, batch_extent const& batch, index part_tokens,
+                                  grpo_loss_options const& o, std::span<double> slopes) {
+  detail::check(c, o);
+  if (slopes.size() != c.policy.size())
+    MEDMO_THROW(errc::bad_argument, "slopes", std::to_string(c.policy.size()), std::to_string(slopes.size()));
+  std::fill(slopes.begin(), slopes.end(), 0.0);
+  grpo_loss_report report;
+  report.tokens = c.tokens();
+  auto at_least_one = [](index n) { return static_cast<double>(std::max<index>(n, 1)); };
+  double const own = at_least_one(report.tokens), count = at_least_one(batch.completions);
+  double const share = [&] {
+    switch (o.denominator) {
+      case loss_denominator::grpo: return 1 / (own * count);
+      case loss_denominator::bnpo: return 1 / (at_least_one(part_tokens) * at_least_one(batch.parts));
+      case loss_denominator::dr_grpo: return 1 / (count * static_cast<double>(o.max_completion_tokens));
+      case loss_denominator::dapo: break;
+    }
+    return 1 / at_least_one(batch.tokens);
+  }();
+  bool const whole = o.ratio == ratio_level::sequence;
+  double mean = 0;
+  if (whole) {
+    for (std::size_t t = 0; t < slopes.size(); ++t)
+      if (c.counts(t)) mean += c.policy[t] - c.old[t];
+    mean /= own;
+  }
+  auto see = [&](double ratio) {
+    double const used = o.delta ? std::min(ratio, *o.delta) : ratio;
+    report.low += used < 1 - o.clip_low && c.advantage < 0 ? 1 : 0;
+    report.high += used > 1 + o.clip_high && c.advantage > 0 ? 1 : 0;
+    report.least_ratio = report.ratios ? std::min(report.least_ratio, ratio) : ratio;
+    report.greatest_ratio = report.ratios ? std::max(report.greatest_ratio, ratio) : ratio;
+    ++report.ratios;
+  };
+  if (whole) see(std::exp(mean));
+  double common = 0;  // the derivative by the mean, which every token moves by 1 / own
+  for (std::size_t t = 0; t < slopes.size(); ++t) {
+    if (!c.counts(t)) continue;
+    double const ratio = std::exp(whole ? mean : c.policy[t] - c.old[t]);
+    if (!whole) see(ratio);
+    detail::surrogate const s(ratio, c.advantage, o);
+    double loss = s.loss, by_ratio = s.slope;
+    if (o.beta != 0) {
+      double const d = c.reference[t] - c.policy[t], k3 = std::exp(d) - d - 1;
+      bool const corrected = o.kl == kl_estimate::k3_corrected;
+      double const kl = corrected ? ratio * k3 : k3;
+      loss += o.beta * kl;
+      report.kl += kl;
+      slopes[t] += share * o.beta * (1 - std::exp(d)) * (corrected ? ratio : 1);
+      if (corrected) by_ratio += o.beta * kl;
+    }
+    report.loss += share * loss;
+    if (whole) common += share * by_ratio;
+    else slopes[t] += share * by_ratio;
+  }
+  if (whole)
+    for (std::size_t t = 0; t < slopes.size(); ++t)
+      if (c.counts(t)) slopes[t] += common / own;
+  return report;
+}
+
+/// The same of a whole part of a batch; `slopes` holds those of its completions one behind the other.
+inline grpo_loss_report grpo_loss(std::span<scored_completion const> part, batch_extent const& batch, grpo_loss_options const& o,
+                                  std::span<double> slopes) {
+  index tokens = 0;
+  std::size_t size = 0;
+  for (auto const& c : part) tokens += c.tokens(), size += c.policy.size();
+  if (slopes.size() != size) MEDMO_THROW(errc::bad_argument, "slopes", std::to_string(size), std::to_string(slopes.size()));
+  grpo_loss_report report;
+  std::size_t at = 0;
+  for (auto const& c : part) {
+    report += grpo_loss(c, batch, tokens, o, slopes.subspan(at, c.policy.size()));
+    at += c.policy.size();
+  }
+  return report;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
 // ---- medmo/train/loss.hpp
 // The end of the forward pass and the beginning of the backward one: the head, the log-probabilities of chosen tokens and
 // the gradient of any loss of them, a few rows at a time, so that the logits of a whole batch never exist. The logits
@@ -21795,17 +22272,22 @@ inline void read_adapter(std::string const& folder, std::span<parameter const> a
 // ---- medmo/train/tape.hpp
 // The engine that executes as `runner` does, with the same kernels, and records what it did, so that gradients can be
 // walked back through it: each operation leaves its vector-Jacobian product (kernels/*_backward.hpp) on a list.
-// Values stay where they are until `rewind`; an operation that says "consumed" makes new rows if an earlier one may still
-// need the old ones. Gradients follow the engine's language: what is consumed hands its gradient's place on, so the
-// residual stream has a single gradient. Attention is that of whole sequences; there is no cache.
+// An operation that says "consumed" makes new rows if an earlier one may still need the old ones. Gradients follow the
+// engine's language: what is consumed hands its gradient's place on, so the residual stream has a single gradient.
+// Attention is that of whole sequences; there is no cache.
 
-#include <array>
 #include <cstring>
 #include <new>
 #include <span>
 #include <tuple>
-#include <type_traits>
-#include <utility>
+
+// ---- medmo/train/recording_runner.hpp
+// What the operations of the tape share: the list of what was done, which weights are trained, where gradients go, and
+// blocks that run again. Not an engine by itself (tape.hpp).
+
+#include <array>
+#include <span>
+#include <tuple>
 
 // ---- medmo/train/operation_list.hpp
 // What was done, in order, as closures in an arena: each undoes one operation's share of the backward pass when the list is
@@ -21863,19 +22345,16 @@ enum class activations {
   recompute  ///< its input alone; it runs again on the way back
 };
 
-class tape : public runner {
+class recording_runner : public runner {
  public:
   template <index D>
   using rows = tape_rows<D>;
 
-  /// `memory` may extend; everything outlives the tape. `compute` is the type of attention's keys and values.
-  tape(arena& memory, gradient_buffers& buffers, weight_gradients const& weights, activations policy, dtype compute)
+  /// `memory` may extend; everything outlives this. `compute` is the type of attention's keys and values.
+  recording_runner(arena& memory, gradient_buffers& buffers, weight_gradients const& weights, activations policy, dtype compute)
       : runner(memory), gradients_(memory, buffers), weights_(weights), policy_(policy), done_(memory) {
     compute_ = compute;
   }
-
-  /// Whose the decoder's rows are; must outlive the backward pass.
-  void set_sequences(std::span<kernels::attention_rows const> parts) { sequences_ = parts; }
 
   /// The gradient of x [T, D], to add to before the walk back; zero at first, null if nobody asks for it.
   template <index D>
@@ -21920,6 +22399,78 @@ class tape : public runner {
     });
     return y;
   }
+
+ protected:
+  template <class W>
+  float* trained(W const& w) const {
+    return recording_ ? weights_.find(w) : nullptr;
+  }
+  template <class W>
+  bool any_trained_of(W const& w) const {
+    return trained(w.weight) || trained(w.bias) || (w.adapter && (trained(w.adapter->a) || trained(w.adapter->b)));
+  }
+  template <class W>
+  bool any_trained(W const& part) const {
+    bool any = false;
+    for_each_tensor_of(part, [&](auto const& t) { any = any || trained(t); });
+    for_each_linear_of(part, [&](auto const& w) { any = any || any_trained_of(w); });
+    return any;
+  }
+
+  template <index In, class... Y, class... W>
+  void linear_vjp(rows<In> const& x, std::tuple<Y...> const& out, W const&... w) {
+    std::apply([&](auto const&... y) {
+      if (!(y.reached() || ...)) return;
+      std::array<kernels::product_vjp, sizeof...(W)> products{kernels::product_vjp{
+          w.weight.stored, y.reached() ? y.back() : read_only(y.nothing()), trained(w.weight), trained(w.bias)}...};
+      memory_scope inner(&memory_);
+      auto [d_x, how] = gradients_.open(x);
+      index const scratch_size = std::max({kernels::matmul_vjp_scratch(w.weight.stored.type, x.size, In,
+                                                                       std::max({W::out...}), thread_count())...});
+      auto* scratch = memory_.take<std::byte>(scratch_size);
+      kernels::matmul_vjp(x, products, d_x, how, scratch);
+      (adapter_vjp(x, y, w), ...);
+    }, out);
+  }
+  template <index In, index Out, class W>
+  void adapter_vjp(rows<In> const& x, rows<Out> const& y, W const& w) {
+    if (!w.adapter || !y.reached()) return;
+    memory_scope inner(&memory_);
+    auto [d_x, how] = gradients_.open(x);
+    auto* scratch = memory_.take<std::byte>(
+        kernels::low_rank_add_vjp_scratch(x.size, In, Out, w.adapter->rank(), thread_count()));
+    kernels::low_rank_add_vjp(x, *w.adapter, y.back(), trained(w.adapter->a), trained(w.adapter->b), d_x, how, scratch);
+  }
+
+  /// Room in the scope for a gradient that nobody asks for.
+  template <index D>
+  mutable_view<float> unread(rows<D> const& x) {
+    return mutable_view_of(memory_.take<float>(x.size * D), x.size, D);
+  }
+  template <index D>
+  rows<D> copy(rows<D> const& x) {
+    rows<D> y = runner::reserve_rows<D>(x.size);
+    runner::keep<D>(y, x);
+    return y;
+  }
+
+  activation_gradients gradients_;
+  weight_gradients const& weights_;
+  activations policy_;
+  operation_list done_;
+  bool recording_ = true;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+class tape : public recording_runner {
+ public:
+  using recording_runner::recording_runner;
+
+  /// Whose the decoder's rows are; must outlive the backward pass.
+  void set_sequences(std::span<kernels::attention_rows const> parts) { sequences_ = parts; }
 
   template <index D>
   rows<D> reserve_rows(index size) {
@@ -22163,47 +22714,6 @@ class tape : public runner {
   void stage(std::string_view, index, rows<D>) {}
 
  private:
-  template <class W>
-  float* trained(W const& w) const {
-    return recording_ ? weights_.find(w) : nullptr;
-  }
-  template <class W>
-  bool any_trained_of(W const& w) const {
-    return trained(w.weight) || trained(w.bias) || (w.adapter && (trained(w.adapter->a) || trained(w.adapter->b)));
-  }
-  template <class W>
-  bool any_trained(W const& part) const {
-    bool any = false;
-    for_each_tensor_of(part, [&](auto const& t) { any = any || trained(t); });
-    for_each_linear_of(part, [&](auto const& w) { any = any || any_trained_of(w); });
-    return any;
-  }
-
-  template <index In, class... Y, class... W>
-  void linear_vjp(rows<In> const& x, std::tuple<Y...> const& out, W const&... w) {
-    std::apply([&](auto const&... y) {
-      if (!(y.reached() || ...)) return;
-      std::array<kernels::product_vjp, sizeof...(W)> products{kernels::product_vjp{
-          w.weight.stored, y.reached() ? y.back() : read_only(y.nothing()), trained(w.weight), trained(w.bias)}...};
-      memory_scope inner(&memory_);
-      auto [d_x, how] = gradients_.open(x);
-      index const scratch_size = std::max({kernels::matmul_vjp_scratch(w.weight.stored.type, x.size, In,
-                                                                       std::max({W::out...}), thread_count())...});
-      auto* scratch = memory_.take<std::byte>(scratch_size);
-      kernels::matmul_vjp(x, products, d_x, how, scratch);
-      (adapter_vjp(x, y, w), ...);
-    }, out);
-  }
-  template <index In, index Out, class W>
-  void adapter_vjp(rows<In> const& x, rows<Out> const& y, W const& w) {
-    if (!w.adapter || !y.reached()) return;
-    memory_scope inner(&memory_);
-    auto [d_x, how] = gradients_.open(x);
-    auto* scratch = memory_.take<std::byte>(
-        kernels::low_rank_add_vjp_scratch(x.size, In, Out, w.adapter->rank(), thread_count()));
-    kernels::low_rank_add_vjp(x, *w.adapter, y.back(), trained(w.adapter->a), trained(w.adapter->b), d_x, how, scratch);
-  }
-
   template <index D>
   rows<D> gelu(rows<D> x, kernels::gelu_kind kind) {
     rows<D> y = recording_ ? copy(x) : x;
@@ -22260,24 +22770,7 @@ class tape : public runner {
     return x;
   }
 
-  /// Room in the scope for a gradient that nobody asks for.
-  template <index D>
-  mutable_view<float> unread(rows<D> const& x) {
-    return mutable_view_of(memory_.take<float>(x.size * D), x.size, D);
-  }
-  template <index D>
-  rows<D> copy(rows<D> const& x) {
-    rows<D> y = runner::reserve_rows<D>(x.size);
-    runner::keep<D>(y, x);
-    return y;
-  }
-
-  activation_gradients gradients_;
-  weight_gradients const& weights_;
-  activations policy_;
   std::span<kernels::attention_rows const> sequences_;
-  operation_list done_;
-  bool recording_ = true;
 };
 static_assert(engine<tape>);
 
@@ -22569,13 +23062,8 @@ class trainer {
         auto const id = s.ids[static_cast<std::size_t>(i)];
         ids_.push_back(id);
         if (i > 0 && (s.learned.empty() || s.learned[static_cast<std::size_t>(i)])) targets_.push_back({first + i - 1, id});
-        if (id != tokens_of<C>.image_pad && id != tokens_of<C>.video_pad) continue;
-        if (!runs_.empty() && runs_.back().token_row + runs_.back().count == first + i)
-          ++runs_.back().count;
-        else
-          runs_.push_back({first + i, feature, 1});
-        ++feature;
       }
+      feature = append_visual_runs(s.ids, tokens_of<C>, first, feature, runs_);
     }
   }
 
@@ -24667,23 +25155,24 @@ inline benchmark const& find_benchmark(std::string_view name) {
 
 namespace medmo::inline MEDMO_ABI::evaluate {
 
-/// 16 hexadecimal digits over names, sizes and content (64 blocks of 4 KiB each) of the files in a folder that a model is read
-/// from: *.safetensors, *.gguf, *.json, *.txt. The same files elsewhere give the same. Errors: file_access.
-inline std::string model_fingerprint(std::string const& folder) {
+/// 16 hexadecimal digits over names, sizes and content (64 blocks of 4 KiB each) of a model's file, or of the files in its folder
+/// that it is read from: *.safetensors, *.gguf, *.json, *.txt. The same files elsewhere give the same. Errors: file_access.
+inline std::string model_fingerprint(std::string const& path) {
   namespace fs = std::filesystem;
   std::vector<fs::path> files;
   std::error_code fault;
-  for (fs::directory_iterator it(folder, fault), end; !fault && it != end; it.increment(fault)) {
+  if (fs::is_regular_file(path, fault)) files.emplace_back(path);
+  for (fs::directory_iterator it(path, fault), end; !fault && it != end; it.increment(fault)) {
     auto const ending = it->path().extension();
     if (ending == ".safetensors" || ending == ".gguf" || ending == ".json" || ending == ".txt") files.push_back(it->path());
   }
   std::sort(files.begin(), files.end());
   std::uint64_t h = 0;
   auto add = [&](std::uint64_t v) { h = mix64(h ^ mix64(v)); };
-  for (auto const& path : files) {
-    auto const file = io::mapped_file::open(path.string());
+  for (auto const& one : files) {
+    auto const file = io::mapped_file::open(one.string());
     std::string_view const bytes(reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size());
-    add(stream_of(path.filename().string()));
+    add(stream_of(one.filename().string()));
     add(bytes.size());
     constexpr std::size_t blocks = 64, size = 4096;
     std::size_t const step = std::max(size, bytes.size() / blocks);
@@ -24698,12 +25187,14 @@ inline std::string model_fingerprint(std::string const& folder) {
 }  // namespace medmo::inline MEDMO_ABI::evaluate
 
 // ---- medmo/evaluate/model_answerer.hpp
-// Answers of a model: each question is a conversation of its own, greedy unless told otherwise. An item that cannot be answered
-// (a picture that is missing or damaged, a prompt that is too long) is a failure with its reason and stops nothing.
+// Answers of a model, several at once: each question is a conversation of its own, greedy unless told otherwise. An item that
+// cannot be answered (a picture that is missing or damaged, a prompt that is too long) is a failure with its reason and stops
+// nothing.
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -24714,58 +25205,86 @@ namespace medmo::inline MEDMO_ABI::evaluate {
 
 struct answer_settings {
   ask_options ask{.max_new_tokens = 512, .sampling = sampling_options{}};  ///< greedy; MedEvalKit: temperature 0
+  index slots = 1;                                                         ///< answers under way at once; changes none
   std::function<image(std::string const&)> read_picture = [](std::string const& path) { return io::read_image(path); };
 };
 
-namespace detail {
+/// An answerer that keeps the model by reference. Copies share what it remembers of prompts.
 template <model_configuration C>
-reply answer_one(pretrained<C> const& model, session<C>& chat, request const& r, answer_settings const& settings) {
-  reply out;
-  std::vector<image> pictures;
-  for (auto const& path : r.pictures) pictures.push_back(settings.read_picture(path));
-  if (!pictures.empty()) out.width = pictures.back().width, out.height = pictures.back().height;
-  if (!r.candidates.empty()) {
-    score_options const options{.turn = {.system = settings.ask.system, .min_pixels = settings.ask.min_pixels, .max_pixels = settings.ask.max_pixels},
-                                .prefill_chunk = settings.ask.prefill_chunk};
-    for (auto const& one : score(model, pictures, r.prompt, r.candidates, options))
-      out.log_probabilities.push_back(one.log_probability + one.end_log_probability);
-    auto const best = std::max_element(out.log_probabilities.begin(), out.log_probabilities.end()) - out.log_probabilities.begin();
-    out.text = r.candidates[static_cast<std::size_t>(best)];
-    out.stop = "scored";
-    return out;
-  }
-  chat.reset();
-  auto a = chat.ask(pictures, r.prompt, settings.ask);
-  out.text = std::move(a.text);
-  out.stop = name_of(a.stopped);
-  out.detections = std::move(a.detections);
-  return out;
-}
-}  // namespace detail
+class model_answerer {
+ public:
+  explicit model_answerer(pretrained<C> const& model, answer_settings settings = {})
+      : model_(model), settings_(std::move(settings)), batch_(std::make_shared<batch<C>>(model, batch_options{.slots = settings_.slots})) {}
 
-/// Keeps the model by reference. Requests are answered one after the other.
-template <model_configuration C>
-answerer model_answerer(pretrained<C> const& model, answer_settings settings = {}) {
-  auto chat = std::make_shared<session<C>>(model);
-  return [&model, chat, settings = std::move(settings)](std::span<request const> requests, auto const& done) {
+  void operator()(std::span<request const> requests, std::function<void(std::size_t, reply)> const& done) const {
+    std::map<index, waiting> asked;  // by the batch's number
+    auto ended = [&](index number, answer a) {
+      auto const it = asked.find(number);
+      if (it == asked.end()) return;  // left over from a call that an exception ended
+      auto r = std::move(it->second.so_far);
+      auto const place = it->second.place;
+      asked.erase(it);
+      r.text = std::move(a.text);
+      r.stop = name_of(a.stopped);
+      r.detections = std::move(a.detections);
+      r.milliseconds = a.time.vision_ms + a.time.prefill_ms + a.time.decode_ms;
+      done(place, std::move(r));
+    };
     for (std::size_t n = 0; n < requests.size(); ++n) {
-      auto const start = std::chrono::steady_clock::now();
       reply r;
+      bool under_way = false;
+      auto begin = [&] {
+        if (!requests[n].candidates.empty()) return scored(requests[n], r);
+        asked.emplace(add(requests[n], r), waiting{n, r});
+        under_way = true;
+      };
 #if MEDMO_EXCEPTIONS
       try {
-        r = detail::answer_one(model, *chat, requests[n], settings);
+        begin();
       } catch (error const& e) {
-        r = {};
         r.failure = e.what();
       }
 #else
-      r = detail::answer_one(model, *chat, requests[n], settings);
+      begin();
 #endif
-      r.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      done(n, std::move(r));
+      if (!under_way) done(n, std::move(r));
+      while (batch_->waiting() + batch_->running() >= settings_.slots) batch_->step(ended);  // pictures are read when there is room
     }
+    batch_->run(ended);
+  }
+
+ private:
+  struct waiting {
+    std::size_t place;
+    reply so_far;
   };
-}
+
+  std::vector<image> pictures_of(request const& asked, reply& r) const {
+    std::vector<image> out;
+    for (auto const& path : asked.pictures) out.push_back(settings_.read_picture(path));
+    if (!out.empty()) r.width = out.back().width, r.height = out.back().height;
+    return out;
+  }
+
+  index add(request const& asked, reply& r) const { return batch_->add(pictures_of(asked, r), asked.prompt, settings_.ask); }
+
+  void scored(request const& asked, reply& r) const {
+    auto const start = std::chrono::steady_clock::now();
+    auto const pictures = pictures_of(asked, r);
+    auto const& a = settings_.ask;
+    score_options const options{.turn = {.system = a.system, .min_pixels = a.min_pixels, .max_pixels = a.max_pixels}, .prefill_chunk = a.prefill_chunk};
+    for (auto const& one : score(model_, pictures, asked.prompt, asked.candidates, options))
+      r.log_probabilities.push_back(one.log_probability + one.end_log_probability);
+    auto const best = std::max_element(r.log_probabilities.begin(), r.log_probabilities.end()) - r.log_probabilities.begin();
+    r.text = asked.candidates[static_cast<std::size_t>(best)];
+    r.stop = "scored";
+    r.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  pretrained<C> const& model_;
+  answer_settings settings_;
+  std::shared_ptr<batch<C>> batch_;
+};
 
 }  // namespace medmo::inline MEDMO_ABI::evaluate
 
