@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,7 @@ struct answer {
   std::vector<detection> detections;   ///< boxes on the last picture of the conversation
   std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
+  std::optional<token_probability> ended_with{};  ///< the token that ended the turn; none where something else did
   index prompt_tokens = 0;             ///< of the whole conversation before this answer
   index reused_tokens = 0;             ///< of those, the ones that were still in the cache
   timings time;                        ///< in a batch, decoding is shared with the others

@@ -41,12 +41,14 @@ class box_evidence {
 
   /// The token that was drawn from them, its logit as seen, and how long the text was after it.
   void drawn(index id, float logit, std::size_t text_end) {
-    log_probabilities_.push_back(static_cast<double>(logit) - log_sum_);
+    log_probabilities_.push_back(log_probability(logit));
     text_ends_.push_back(text_end);
     bool digit = std::find(digit_ids_.begin(), digit_ids_.end(), id) != digit_ids_.end();
     digits_.push_back({digit, digit ? digit_probabilities() : std::array<float, 10>{}});
   }
 
+  /// ln p of a token of this logit, of those seen last.
+  double log_probability(float logit) const { return static_cast<double>(logit) - log_sum_; }
   /// ln p of every token.
   std::vector<double> const& log_probabilities() const { return log_probabilities_; }
 

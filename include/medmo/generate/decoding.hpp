@@ -100,8 +100,10 @@ class decoding {
     if (constraint_ && sound) constraint_->mask(logits, left());
     auto const id = sound ? draw_.draw(logits) : std::nullopt;
     if (!id) return end(stop_reason::not_finite);
-    if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end())
+    if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end()) {
+      answer_.ended_with = {*id, evidence_.log_probability(logits[static_cast<std::size_t>(*id)])};
       return end(stop_reason::end_of_turn);
+    }
     answer_.tokens.push_back(*id);
     if (guessing_) seen_.push_back(*id);
     if (!draw_.most_probable().empty())

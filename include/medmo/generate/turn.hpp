@@ -52,6 +52,15 @@ void add_turn(std::vector<text::message>& messages, pretrained<C> const& p, std:
   messages.push_back(std::move(turn));
 }
 
+/// A first turn as ids, up to the place where the answer begins. Errors: as add_turn; bad_text.
+template <model_configuration C>
+text::chat_prompt render_turn(pretrained<C> const& p, std::span<image const> pictures, std::string_view prompt,
+                              turn_options const& options) {
+  std::vector<text::message> messages;
+  add_turn(messages, p, pictures, prompt, options);
+  return text::render_chat(p.tokenizer, messages);
+}
+
 /// What stands for a picture of a turn in the decoder. `memory` is grown to what the vision tower needs. With `stages`,
 /// keeps "pixels" and every named stage, and does not look into the cache.
 template <vision_language_configuration C>
@@ -126,9 +135,7 @@ struct seen_turn {
 template <model_configuration C>
 seen_turn see_turn(pretrained<C> const& p, std::span<image const> pictures, std::string_view prompt, arena& memory,
                    turn_options const& options = {}, stage_map* stages = nullptr) {
-  std::vector<text::message> messages;
-  add_turn(messages, p, pictures, prompt, options);
-  return {text::render_chat(p.tokenizer, messages), see_images(p, pictures, options, memory, nullptr, stages)};
+  return {render_turn(p, pictures, prompt, options), see_images(p, pictures, options, memory, nullptr, stages)};
 }
 
 }  // namespace medmo::inline MEDMO_ABI

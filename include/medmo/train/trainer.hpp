@@ -106,11 +106,15 @@ class trainer {
   /// their order) is slope(i, ln p); `out` gets the log-probabilities. All samples go through the model in one pass.
   template <class Slope>
   void accumulate(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature = 1) {
-    pass(samples, out, slope, temperature, parameters_.gradients());
+    pass(current(), samples, out, slope, temperature, parameters_.gradients());
   }
   /// Forward only: the log-probabilities of the learned tokens.
   void log_probabilities(std::span<training_sample const> samples, std::span<double> out, float temperature = 1) {
-    pass(samples, out, nullptr, temperature, weight_gradients{});
+    log_probabilities(current(), samples, out, temperature);
+  }
+  /// The same of another model of this configuration, as the reference of a KL term is.
+  void log_probabilities(model<C> const& of, std::span<training_sample const> samples, std::span<double> out, float temperature = 1) {
+    pass(of, samples, out, nullptr, temperature, weight_gradients{});
   }
 
   /// Moves the weights by what was accumulated and clears it. report.loss is looked at and may be any number of the
@@ -193,7 +197,7 @@ class trainer {
   }
 
   /// All pictures through the vision tower, their rows one behind the other.
-  visual_rows<C, tape> look(tape& t, std::span<training_sample const> samples) {
+  visual_rows<C, tape> look(tape& t, model_weights<C> const& w, std::span<training_sample const> samples) {
     visual_rows<C, tape> all;
     if constexpr (vision_language_configuration<C>) {
       constexpr std::size_t levels = visual_rows<C, tape>::levels;
@@ -202,7 +206,7 @@ class trainer {
         for (auto const& p : s.pictures) {
           // the patches are read only: rows over them avoid a copy
           runner::rows<C::vision.patch_width()> patches{const_cast<float*>(p.patches.data()), p.patches.rows()};
-          auto const features = see<C>(t, current().weights().vision, tape::rows<C::vision.patch_width()>(patches), p.grid);
+          auto const features = see<C>(t, w.vision, tape::rows<C::vision.patch_width()>(patches), p.grid);
           seen_[0].push_back(features.merged);
           for (std::size_t l = 0; l < levels; ++l) seen_[1 + l].push_back(features.deepstack[l]);
         }
@@ -215,7 +219,7 @@ class trainer {
   }
 
   template <class Slope>
-  void pass(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature,
+  void pass(model<C> const& m, std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature,
             weight_gradients const& wanted) {
     lay_out(samples);
     if (out.size() != targets_.size())
@@ -223,10 +227,10 @@ class trainer {
                   std::to_string(out.size()));
     memory_.rewind();
     buffers_.rewind();
-    auto const& w = current().weights();
-    tape t(memory_, buffers_, wanted, options_.activations, current().compute());
+    auto const& w = m.weights();
+    tape t(memory_, buffers_, wanted, options_.activations, m.compute());
     t.set_sequences(sequences_);
-    auto const visual = look(t, samples);
+    auto const visual = look(t, w, samples);
     auto x = decode<C>(t, w.text, token_chunk{.ids = ids_, .positions = positions_, .visual = runs_}, visual);
     auto h = last_norm<C>(t, w.text, x);
     train::log_probabilities<C::text.hidden>(t, h, head_table<C>(w.text), targets_, out, slope, temperature);
