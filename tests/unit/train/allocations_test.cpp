@@ -9,6 +9,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // these pairs match: g++ sees one of them inlined
+#endif
+
 namespace {
 std::atomic<long> count{0};
 void* counted(std::size_t size, std::size_t alignment) {
