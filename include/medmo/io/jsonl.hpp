@@ -30,6 +30,7 @@ struct jsonl_line {
   std::string where;       ///< "PATH:NUMBER"
   std::optional<json> value;
   std::string fault;
+  std::size_t begin = 0, size = 0;  ///< its bytes in the file, without the "\n"
 };
 
 namespace detail {
@@ -85,7 +86,7 @@ class jsonl_reader {
   std::optional<jsonl_line> next() {
     while (take_line()) {
       if (!too_long_ && text_.find_first_not_of(" \t\r") == std::string::npos) continue;
-      jsonl_line out{number_, file_.path() + ":" + std::to_string(number_), {}, {}};
+      jsonl_line out{number_, file_.path() + ":" + std::to_string(number_), {}, {}, begin_, size_};
       std::string found;
       if (too_long_) found = "a longer one";
       else out.value = try_parse_json(std::as_bytes(std::span(text_)), found);
@@ -107,6 +108,8 @@ class jsonl_reader {
   bool take_line() {
     text_.clear();
     too_long_ = false;
+    begin_ += size_ + ended_;
+    size_ = ended_ = 0;
     for (bool any = false;; any = true) {
       if (at_ == end_) {
         at_ = 0;
@@ -122,6 +125,8 @@ class jsonl_reader {
       if (piece.size() > limit_ - text_.size()) too_long_ = true;
       else if (!too_long_) text_ += piece;
       at_ += piece.size() + (stop != rest.npos);
+      size_ += piece.size();
+      ended_ = stop != rest.npos;
       if (stop == rest.npos) continue;
       ++number_;
       return true;
@@ -135,6 +140,7 @@ class jsonl_reader {
   std::string text_;
   bool too_long_ = false;
   std::size_t number_ = 0, malformed_ = 0;
+  std::size_t begin_ = 0, size_ = 0, ended_ = 0;  // of the line in text_; ended: 1 where a "\n" follows
 };
 
 /// A file of JSON lines that grows at its end. A line is handed to the system whole before append returns, so a process
