@@ -7,7 +7,6 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "check_config.hpp"
@@ -17,6 +16,7 @@
 #include "io/gguf_config.hpp"
 #include "io/model_config.hpp"
 #include "io/preprocessor_config.hpp"
+#include "open_gguf.hpp"
 #include "text/tokenizer_file.hpp"
 #include "text/tokenizer_gguf.hpp"
 
@@ -72,10 +72,7 @@ vision::preprocess_options read_picture_options(io::gguf_file const& file) {
 
 template <model_configuration C>
 pretrained<C> load_gguf(std::string const& text_path, std::string const& vision_path, io::file_mode mode) {
-  std::optional<io::gguf_file> vision;
-  if (!vision_path.empty()) vision = io::gguf_file::open(vision_path, mode);
-  auto weights = std::make_shared<io::gguf_checkpoint const>(
-      io::gguf_checkpoint::open(io::gguf_file::open(text_path, mode), std::move(vision)));
+  auto weights = std::make_shared<io::gguf_checkpoint const>(open_gguf(text_path, vision_path, mode));
   if (vision_language_configuration<C> && !weights->vision())
     MEDMO_THROW(errc::missing_tensor, text_path, "a second GGUF with the vision tower (mmproj)", "the text model alone");
   check_config<C>(io::read_gguf_config(*weights));
@@ -101,13 +98,15 @@ pretrained<C> load(std::string const& text_gguf, std::string const& vision_gguf,
 }
 
 /// The model in `folder`, which must be of configuration C. Weights are mapped, not copied (file_mode::read copies them,
-/// for files that may shrink or slow file systems). A path that ends in ".gguf" is such a file, of a model without pictures.
+/// for files that may shrink or slow file systems). A path that ends in ".gguf" is such a file; its vision tower lies beside
+/// it (vision_gguf_beside).
 ///   auto model = medmo::load<medmo::medmo_4b>("MedMO-4B-Next");
 /// Errors: file_access, bad_json, bad_format, bad_config, missing_tensor, unused_tensor, wrong_shape, wrong_dtype,
 /// bad_text, unsupported; each names the file and the place.
 template <model_configuration C>
 pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode::map) {
-  if (folder.ends_with(".gguf")) return detail::load_gguf<C>(folder, "", mode);
+  if (folder.ends_with(".gguf"))
+    return detail::load_gguf<C>(folder, vision_language_configuration<C> ? vision_gguf_beside(folder) : "", mode);
   check_config<C>(io::read_model_config(folder + "/config.json"));
   auto weights = std::make_shared<io::checkpoint const>(io::checkpoint::open(folder, mode));
   pretrained<C> p{.model = model<C>::load(std::move(weights), folder),

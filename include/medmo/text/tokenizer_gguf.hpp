@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,8 @@
 
 #include "../core/error.hpp"
 #include "../io/gguf_metadata.hpp"
+#include "../io/gguf_writer.hpp"
+#include "byte_alphabet.hpp"
 #include "tokenizer.hpp"
 #include "tokenizer_json.hpp"
 
@@ -80,6 +83,31 @@ tokenizer<T> read_tokenizer_gguf(io::gguf_metadata const& m, std::string const& 
       },
       list);
   return {std::move(base), std::move(added), list};
+}
+
+/// The tokenizer as entries of a GGUF's metadata; rows of the embedding without a token become unused ones.
+template <tokenizer_configuration T>
+void write_tokenizer_gguf(tokenizer<T> const& t, io::gguf_writer& out) {
+  std::vector<std::string> tokens, merges;
+  std::vector<std::int32_t> types;
+  for (index id = 0; id < T::rows; ++id) {
+    auto kind = t.kind(id);
+    auto type = !kind ? gguf_token::unused : *kind == token_kind::base ? gguf_token::normal
+              : *kind == token_kind::special ? gguf_token::control : gguf_token::user_defined;
+    tokens.push_back(!kind ? "[PAD" + std::to_string(id) + "]"
+                           : *kind == token_kind::base ? spell_bytes(t.bytes(id)) : std::string(t.bytes(id)));
+    types.push_back(static_cast<std::int32_t>(type));
+  }
+  for (index rank = 0; rank < t.base().merge_count(); ++rank) {
+    auto m = t.base().merge_at(rank);
+    merges.push_back(spell_bytes(t.base().bytes(m.left)) + " " + spell_bytes(t.base().bytes(m.right)));
+  }
+  out.set("tokenizer.ggml.model", "gpt2");
+  out.set("tokenizer.ggml.pre", gguf_name(T::scheme));
+  out.set("tokenizer.ggml.tokens", tokens);
+  out.set("tokenizer.ggml.token_type", types);
+  out.set("tokenizer.ggml.merges", merges);
+  out.set("tokenizer.ggml.add_bos_token", false);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::text
