@@ -13,6 +13,7 @@
 
 #include "../core/image.hpp"
 #include "../io/atomic_file.hpp"
+#include "../io/html.hpp"
 #include "../io/image.hpp"
 #include "../io/png.hpp"
 #include "../vision/overlay.hpp"
@@ -27,21 +28,7 @@ struct page_options {
   std::function<image(std::string const&)> read_picture = [](std::string const& path) { return io::read_image(path); };
 };
 
-/// Text as HTML shows it: markup means nothing, bytes that are no UTF-8 are U+FFFD, control characters are spaces.
-inline std::string escape_html(std::string_view text) {
-  auto const quoted = io::json(std::string(text)).dump(-1, ' ', false, io::json::error_handler_t::replace);
-  auto const sound = io::json::parse(quoted, nullptr, false).get<std::string>();
-  std::string out;
-  for (char c : sound) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? ' ' : c;
-  }
-  return out;
-}
+using io::escape_html;
 
 namespace detail {
 inline constexpr std::string_view page_style =

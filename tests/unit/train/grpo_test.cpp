@@ -1,9 +1,14 @@
 // Steps of GRPO on a tiny model: rollouts against the tape, what the policy learns, and what must be exact.
 #include "medmo/train/grpo.hpp"
 
+#include <unistd.h>
+
 #include <cmath>
+#include <filesystem>
 #include <set>
 
+#include "medmo/train/grpo_log.hpp"
+#include "medmo/train/grpo_page.hpp"
 #include "unit/generate/byte_model.hpp"
 
 namespace {
@@ -125,6 +130,35 @@ TEST_CASE("GRPO: adapters alone learn, and what generates is what is trained") {
     CHECK(report.iterations[0].greatest_ratio == 1.0);
   }
   CHECK(t.completions().size() == 8);
+}
+
+TEST_CASE("GRPO: a step's line, and the page of a run") {
+  tiny::threads one(1);
+  auto const folder = std::filesystem::temp_directory_path() / ("medmo-grpo-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  auto hostile = prompt();
+  hostile.text = "<script>alert(1)</script>";
+  {
+    train::grpo_trainer<C> t(base(), fast(), {.rollout = short_ones()}, {{"e/v~en<", even_bytes, 2.0}});
+    medmo::io::jsonl_journal log((folder / "log.jsonl").string());
+    for (int i = 0; i < 2; ++i) {
+      auto line = train::log_line(t.step([&] { return hostile; }));
+      train::add_samples(line, t, folder.string(), 1);
+      CHECK(line["samples"].size() == 2);
+      CHECK(line["samples"][0]["advantage"] > line["samples"][1]["advantage"]);
+      CHECK(std::filesystem::exists(folder / line["samples"][0]["picture"].get<std::string>()));
+      CHECK(line["rewards"]["e/v~en<"]["after"]["mean"].get<double>() == doctest::Approx(line["reward"]["mean"].get<double>()));
+      log.append(line);
+    }
+  }
+  train::write_grpo_page(folder.string());
+  auto const file = medmo::io::mapped_file::open((folder / "index.html").string());
+  std::string_view const page(reinterpret_cast<char const*>(file.bytes().data()), file.bytes().size());
+  CHECK(page.find("reward e/v~en&lt;, before its weight") != page.npos);
+  CHECK(page.find("<polyline") != page.npos);
+  CHECK(page.find("step-2-0.png") != page.npos);
+  CHECK(page.find("<script") == page.npos);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("GRPO: one pass of eight or eight of one, the same step but for rounding") {
