@@ -1,5 +1,5 @@
-// Rows of training data: what is read, what is refused, ids and learned tokens as the reference has them, the order of
-// rows, and the thread that makes them ahead.
+// Rows of training data: what is read, what is refused, ids and learned tokens as the reference has them, and the order of
+// rows.
 #include "medmo/train/dataset.hpp"
 
 #include <unistd.h>
@@ -7,11 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <stdexcept>
 
 #include "medmo/io/png.hpp"
 #include "medmo/train/data_order.hpp"
-#include "medmo/train/read_ahead.hpp"
 #include "medmo/train/sample.hpp"
 #include "unit/named_case.hpp"
 #include "unit/text/tokenizers.hpp"
@@ -215,25 +213,5 @@ TEST_CASE("samples of a pass stay below its tokens") {
   CHECK(train::samples_per_pass(tokens, 35) == 2);
   CHECK(train::samples_per_pass(tokens, 3) == 1);
   CHECK(train::samples_per_pass({}, 3) == 1);
-}
-
-TEST_CASE("results made ahead come in order, errors in their place, and no more are made than there is room for") {
-  int made = 0;
-  auto make = [&]() -> std::optional<int> {
-    if (made == 50) throw std::runtime_error("the fiftieth");
-    return made++;
-  };
-  {
-    train::read_ahead<int> ahead(make, [](int const&) { return std::size_t{10}; }, {.results = 3, .bytes = 15});
-    for (int i = 0; i < 50; ++i) CHECK(ahead.take() == i);
-    CHECK_THROWS_WITH(ahead.take(), "the fiftieth");
-    CHECK(!ahead.take());
-  }
-  made = 0;
-  { train::read_ahead<int> dropped(make, [](int const&) { return std::size_t{10}; }, {.results = 3, .bytes = 15}); }
-  CHECK(made <= 2);
-  train::read_ahead<int> none([]() -> std::optional<int> { return {}; }, [](int const&) { return std::size_t{0}; });
-  CHECK(!none.take());
-  CHECK(!none.take());
 }
 }  // namespace
