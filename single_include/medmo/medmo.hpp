@@ -6894,6 +6894,106 @@ inline model_config_file read_gguf_config(gguf_checkpoint const& source) { retur
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
+// ---- medmo/io/gguf_mix.hpp
+// Which tensor of a model gets which type when a GGUF is written: the mixes that llama.cpp names (Q4_K_M ...), for the tensors
+// that models here have. A mix gives more bits to what hurts most: the head, v and down projections of the first and last
+// eighth of the layers and of every third between. Source: llama.cpp's quantiser, October 2026.
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+enum class gguf_mix { f32, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k_s, q3_k_m, q3_k_l, q4_k_s, q4_k_m, q5_k_s, q5_k_m, q6_k };
+
+/// A mix: its name, the type of most tensors, and its number in general.file_type.
+struct gguf_mix_entry {
+  gguf_mix mix;
+  std::string_view name;
+  dtype type;
+  std::uint32_t file_type;
+};
+inline constexpr std::array<gguf_mix_entry, 16> gguf_mixes{{{gguf_mix::f32, "f32", dtype::f32, 0},
+                                                            {gguf_mix::bf16, "bf16", dtype::bf16, 32},
+                                                            {gguf_mix::q8_0, "q8_0", dtype::q8_0, 7},
+                                                            {gguf_mix::q4_0, "q4_0", dtype::q4_0, 2},
+                                                            {gguf_mix::q4_1, "q4_1", dtype::q4_1, 3},
+                                                            {gguf_mix::q5_0, "q5_0", dtype::q5_0, 8},
+                                                            {gguf_mix::q5_1, "q5_1", dtype::q5_1, 9},
+                                                            {gguf_mix::q2_k, "q2_k", dtype::q2_k, 10},
+                                                            {gguf_mix::q3_k_s, "q3_k_s", dtype::q3_k, 11},
+                                                            {gguf_mix::q3_k_m, "q3_k_m", dtype::q3_k, 12},
+                                                            {gguf_mix::q3_k_l, "q3_k_l", dtype::q3_k, 13},
+                                                            {gguf_mix::q4_k_s, "q4_k_s", dtype::q4_k, 14},
+                                                            {gguf_mix::q4_k_m, "q4_k_m", dtype::q4_k, 15},
+                                                            {gguf_mix::q5_k_s, "q5_k_s", dtype::q5_k, 16},
+                                                            {gguf_mix::q5_k_m, "q5_k_m", dtype::q5_k, 17},
+                                                            {gguf_mix::q6_k, "q6_k", dtype::q6_k, 18}}};
+
+constexpr gguf_mix_entry const& entry_of(gguf_mix m) { return gguf_mixes[static_cast<std::size_t>(m)]; }
+constexpr std::optional<gguf_mix> gguf_mix_from_name(std::string_view name) {
+  for (auto const& e : gguf_mixes)
+    if (e.name == name) return e.mix;
+  return std::nullopt;
+}
+
+/// What a type depends on beside the mix.
+struct gguf_mix_model {
+  index layers = 0;
+  index queries_per_key = 1;  ///< heads that share a key head
+  bool tied_head = false;
+};
+
+namespace detail {
+/// Rows that are no whole blocks get a type of 32 numbers of about the same size, else bf16.
+constexpr dtype type_for_rows(dtype type, index columns) {
+  auto whole = [&](dtype t) { return columns % static_cast<index>(block_of(t).numbers) == 0; };
+  if (!whole(type)) switch (type) {
+      case dtype::q2_k: case dtype::q3_k: type = dtype::q4_0; break;
+      case dtype::q4_k: type = dtype::q5_0; break;
+      case dtype::q5_k: type = dtype::q5_1; break;
+      case dtype::q6_k: type = dtype::q8_0; break;
+      default: break;
+    }
+  return whole(type) ? type : dtype::bf16;
+}
+}  // namespace detail
+
+/// The type of matrix `gguf_name`, of rows of `columns` numbers.
+inline dtype type_in_mix(gguf_mix mix, std::string_view gguf_name, index columns, gguf_mix_model const& model) {
+  using enum gguf_mix;
+  dtype type = entry_of(mix).type;
+  if (!is_quantized(type)) return type;
+  if (gguf_name.starts_with("v.") || gguf_name.starts_with("mm."))  // the tower: small beside the decoder, and it sees for it
+    return gguf_name == "v.position_embd.weight" ? dtype::f32 : detail::type_for_rows(dtype::q8_0, columns);
+  bool const head = gguf_name == "output.weight" || (model.tied_head && gguf_name == "token_embd.weight");
+  if (head)
+    return detail::type_for_rows(type == dtype::q8_0 || columns % static_cast<index>(block_of(type).numbers) ? dtype::q8_0 : dtype::q6_k, columns);
+  if (auto block = detail::numbered_name::of(gguf_name, "blk.")) {
+    index const i = block->number, n = model.layers;
+    bool const more_bits = i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
+    if (block->rest == "attn_v.weight") {
+      if (mix == q2_k) type = model.queries_per_key >= 4 ? dtype::q4_k : dtype::q3_k;
+      if (mix == q3_k_m) type = i < 2 ? dtype::q5_k : dtype::q4_k;
+      if (mix == q3_k_l || (mix == q4_k_s && i < 4)) type = dtype::q5_k;
+      if ((mix == q4_k_m || mix == q5_k_m) && more_bits) type = dtype::q6_k;
+    } else if (block->rest == "ffn_down.weight") {
+      if (mix == q2_k) type = dtype::q3_k;
+      if (mix == q3_k_m) type = i < n / 16 ? dtype::q5_k : dtype::q4_k;
+      if (mix == q3_k_l || (mix == q4_k_s && i < n / 8)) type = dtype::q5_k;
+      if ((mix == q4_k_m || mix == q5_k_m) && more_bits) type = dtype::q6_k;
+    } else if (block->rest == "attn_output.weight") {
+      if (mix == q2_k) type = dtype::q3_k;
+      if (mix == q3_k_m) type = dtype::q4_k;
+      if (mix == q3_k_l) type = dtype::q5_k;
+    }
+  }
+  return detail::type_for_rows(type, columns);
+}
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
 // ---- medmo/io/gguf_writer.hpp
 // Writes the GGUF format (gguf.hpp), version 3, tensor after tensor, so that a file of any size needs little memory.
 
@@ -7324,6 +7424,7 @@ struct jsonl_line {
   std::string where;       ///< "PATH:NUMBER"
   std::optional<json> value;
   std::string fault;
+  std::size_t begin = 0, size = 0;  ///< its bytes in the file, without the "\n"
 };
 
 namespace detail {
@@ -7379,7 +7480,7 @@ class jsonl_reader {
   std::optional<jsonl_line> next() {
     while (take_line()) {
       if (!too_long_ && text_.find_first_not_of(" \t\r") == std::string::npos) continue;
-      jsonl_line out{number_, file_.path() + ":" + std::to_string(number_), {}, {}};
+      jsonl_line out{number_, file_.path() + ":" + std::to_string(number_), {}, {}, begin_, size_};
       std::string found;
       if (too_long_) found = "a longer one";
       else out.value = try_parse_json(std::as_bytes(std::span(text_)), found);
@@ -7401,6 +7502,8 @@ class jsonl_reader {
   bool take_line() {
     text_.clear();
     too_long_ = false;
+    begin_ += size_ + ended_;
+    size_ = ended_ = 0;
     for (bool any = false;; any = true) {
       if (at_ == end_) {
         at_ = 0;
@@ -7416,6 +7519,8 @@ class jsonl_reader {
       if (piece.size() > limit_ - text_.size()) too_long_ = true;
       else if (!too_long_) text_ += piece;
       at_ += piece.size() + (stop != rest.npos);
+      size_ += piece.size();
+      ended_ = stop != rest.npos;
       if (stop == rest.npos) continue;
       ++number_;
       return true;
@@ -7429,6 +7534,7 @@ class jsonl_reader {
   std::string text_;
   bool too_long_ = false;
   std::size_t number_ = 0, malformed_ = 0;
+  std::size_t begin_ = 0, size_ = 0, ended_ = 0;  // of the line in text_; ended: 1 where a "\n" follows
 };
 
 /// A file of JSON lines that grows at its end. A line is handed to the system whole before append returns, so a process
@@ -7498,6 +7604,64 @@ class jsonl_journal {
   detail::line_file file_;
   off_t length_ = 0;
   std::size_t torn_ = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/jsonl_index.hpp
+// JSON lines by their number in any order, for files larger than memory: where each line lies is found once, a line is read
+// when it is asked for. The file may not change meanwhile; a line that no longer is one is handed out as malformed.
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// io::jsonl_index rows("train.jsonl"); for (std::size_t i = 0; i < rows.size(); ++i) use(rows.read(i));
+/// Holds 16 bytes a line. read() may be called by several threads at once. Errors: file_access.
+class jsonl_index {
+ public:
+  /// Looks at every line; keep(line) is asked for each, malformed ones too. Those refused and those malformed are left out.
+  template <class Keep>
+  jsonl_index(std::string const& path, Keep&& keep) : file_(path, O_RDONLY) {
+    for (jsonl_reader lines(path); auto line = lines.next();)
+      if (keep(*line) && line->value) places_.push_back({line->begin, static_cast<std::uint32_t>(line->size), static_cast<std::uint32_t>(line->number)});
+  }
+
+  std::size_t size() const { return places_.size(); }
+  std::string const& path() const { return file_.path(); }
+  std::size_t bytes(std::size_t i) const { return places_[i].size; }
+
+  /// Line i of those kept, from 0.
+  jsonl_line read(std::size_t i) const {
+    auto const& where = places_[i];
+    std::string text(where.size, ' ');
+    for (std::size_t at = 0; at < text.size();) {
+      auto const n = ::pread(file_.descriptor(), text.data() + at, text.size() - at, static_cast<off_t>(where.begin + at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0)
+        MEDMO_THROW(errc::file_access, path(), "a file that nobody shortens", n < 0 ? std::strerror(errno) : "a shorter one");
+      at += static_cast<std::size_t>(n);
+    }
+    jsonl_line line{where.number, path() + ":" + std::to_string(where.number), {}, {}, where.begin, where.size};
+    std::string found;
+    line.value = try_parse_json(std::as_bytes(std::span(text)), found);
+    if (!line.value) line.fault = line.where + ": expected JSON, found " + found;
+    return line;
+  }
+
+ private:
+  struct place {
+    std::uint64_t begin;
+    std::uint32_t size, number;  // a line has at most jsonl_line_limit bytes
+  };
+  detail::line_file file_;
+  std::vector<place> places_;
 };
 
 }  // namespace medmo::inline MEDMO_ABI::io
@@ -10936,6 +11100,7 @@ void save_tokenizer(tokenizer<T> const& t, std::filesystem::path const& folder, 
 // lists are the configuration's.
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11004,6 +11169,31 @@ tokenizer<T> read_tokenizer_gguf(io::gguf_metadata const& m, std::string const& 
       },
       list);
   return {std::move(base), std::move(added), list};
+}
+
+/// The tokenizer as entries of a GGUF's metadata; rows of the embedding without a token become unused ones.
+template <tokenizer_configuration T>
+void write_tokenizer_gguf(tokenizer<T> const& t, io::gguf_writer& out) {
+  std::vector<std::string> tokens, merges;
+  std::vector<std::int32_t> types;
+  for (index id = 0; id < T::rows; ++id) {
+    auto kind = t.kind(id);
+    auto type = !kind ? gguf_token::unused : *kind == token_kind::base ? gguf_token::normal
+              : *kind == token_kind::special ? gguf_token::control : gguf_token::user_defined;
+    tokens.push_back(!kind ? "[PAD" + std::to_string(id) + "]"
+                           : *kind == token_kind::base ? spell_bytes(t.bytes(id)) : std::string(t.bytes(id)));
+    types.push_back(static_cast<std::int32_t>(type));
+  }
+  for (index rank = 0; rank < t.base().merge_count(); ++rank) {
+    auto m = t.base().merge_at(rank);
+    merges.push_back(spell_bytes(t.base().bytes(m.left)) + " " + spell_bytes(t.base().bytes(m.right)));
+  }
+  out.set("tokenizer.ggml.model", "gpt2");
+  out.set("tokenizer.ggml.pre", gguf_name(T::scheme));
+  out.set("tokenizer.ggml.tokens", tokens);
+  out.set("tokenizer.ggml.token_type", types);
+  out.set("tokenizer.ggml.merges", merges);
+  out.set("tokenizer.ggml.add_bos_token", false);
 }
 
 }  // namespace medmo::inline MEDMO_ABI::text
@@ -14108,6 +14298,7 @@ static_assert(engine<tracer>);
 // What a model answered: text, tokens, boxes, and why it ended.
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14218,6 +14409,7 @@ struct answer {
   std::vector<detection> detections;   ///< boxes on the last picture of the conversation
   std::vector<std::string> dropped;    ///< what stood in box tags and is no box, with the reason
   stop_reason stopped = stop_reason::end_of_turn;
+  std::optional<token_probability> ended_with{};  ///< the token that ended the turn; none where something else did
   index prompt_tokens = 0;             ///< of the whole conversation before this answer
   index reused_tokens = 0;             ///< of those, the ones that were still in the cache
   timings time;                        ///< in a batch, decoding is shared with the others
@@ -14858,12 +15050,14 @@ class box_evidence {
 
   /// The token that was drawn from them, its logit as seen, and how long the text was after it.
   void drawn(index id, float logit, std::size_t text_end) {
-    log_probabilities_.push_back(static_cast<double>(logit) - log_sum_);
+    log_probabilities_.push_back(log_probability(logit));
     text_ends_.push_back(text_end);
     bool digit = std::find(digit_ids_.begin(), digit_ids_.end(), id) != digit_ids_.end();
     digits_.push_back({digit, digit ? digit_probabilities() : std::array<float, 10>{}});
   }
 
+  /// ln p of a token of this logit, of those seen last.
+  double log_probability(float logit) const { return static_cast<double>(logit) - log_sum_; }
   /// ln p of every token.
   std::vector<double> const& log_probabilities() const { return log_probabilities_; }
 
@@ -15871,8 +16065,10 @@ class decoding {
     if (constraint_ && sound) constraint_->mask(logits, left());
     auto const id = sound ? draw_.draw(logits) : std::nullopt;
     if (!id) return end(stop_reason::not_finite);
-    if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end())
+    if (std::find(model_.end_ids.begin(), model_.end_ids.end(), *id) != model_.end_ids.end()) {
+      answer_.ended_with = {*id, evidence_.log_probability(logits[static_cast<std::size_t>(*id)])};
       return end(stop_reason::end_of_turn);
+    }
     answer_.tokens.push_back(*id);
     if (guessing_) seen_.push_back(*id);
     if (!draw_.most_probable().empty())
@@ -16193,6 +16389,15 @@ void add_turn(std::vector<text::message>& messages, pretrained<C> const& p, std:
   messages.push_back(std::move(turn));
 }
 
+/// A first turn as ids, up to the place where the answer begins. Errors: as add_turn; bad_text.
+template <model_configuration C>
+text::chat_prompt render_turn(pretrained<C> const& p, std::span<image const> pictures, std::string_view prompt,
+                              turn_options const& options) {
+  std::vector<text::message> messages;
+  add_turn(messages, p, pictures, prompt, options);
+  return text::render_chat(p.tokenizer, messages);
+}
+
 /// What stands for a picture of a turn in the decoder. `memory` is grown to what the vision tower needs. With `stages`,
 /// keeps "pixels" and every named stage, and does not look into the cache.
 template <vision_language_configuration C>
@@ -16267,9 +16472,7 @@ struct seen_turn {
 template <model_configuration C>
 seen_turn see_turn(pretrained<C> const& p, std::span<image const> pictures, std::string_view prompt, arena& memory,
                    turn_options const& options = {}, stage_map* stages = nullptr) {
-  std::vector<text::message> messages;
-  add_turn(messages, p, pictures, prompt, options);
-  return {text::render_chat(p.tokenizer, messages), see_images(p, pictures, options, memory, nullptr, stages)};
+  return {render_turn(p, pictures, prompt, options), see_images(p, pictures, options, memory, nullptr, stages)};
 }
 
 }  // namespace medmo::inline MEDMO_ABI
@@ -22056,6 +22259,529 @@ inline advantages advantages_of(std::span<std::optional<double> const> rewards, 
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/conversation.hpp
+// One row of training data: a conversation with its pictures and boxes, read from either of two forms of JSON.
+//   ours      {"messages": [{"role", "content"}], "images": [PATH], "boxes": [{"label", "box": [x1, y1, x2, y2], "image"}], "unit":
+//             "pixel" or "norm1000", "no_boxes": TEXT}; content is text or a list of {"type": "text", "text"} and {"type": "image"}
+//   Qwen-VL   {"conversations": [{"from": "human" or "gpt", "value"}], "image": PATH or [PATH]}, text around <image> stripped
+// <image> in a user's text is the next picture; without any, all stand before the first words of the first user. In a row with
+// boxes, {boxes} is all of them, a line a label; {boxes LABEL} those of a label; {box N} one: written when the row becomes ids.
+
+#include <cmath>
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A box in the unit its data state: never guessed from the size of the numbers.
+struct stated_box {
+  std::string label;
+  std::variant<box<pixel>, box<norm1000>> where;
+  index image = 0;  ///< of the row's pictures, from 0
+};
+
+struct picture_place {
+  index image = 0;
+};
+enum class boxes_named { all, of_label, by_number };
+struct box_place {
+  boxes_named named = boxes_named::all;
+  std::string label;
+  index number = 0;
+};
+using turn_piece = std::variant<std::string, picture_place, box_place>;
+
+struct conversation_turn {
+  text::chat_role role = text::chat_role::user;
+  std::vector<turn_piece> content;
+};
+
+struct conversation {
+  std::string where;  ///< "FILE:LINE"
+  std::vector<conversation_turn> turns;
+  std::vector<std::string> images;  ///< paths below the data's folder
+  std::vector<stated_box> boxes;
+  std::string no_boxes = "None";  ///< stands for {boxes} where there are none
+};
+
+/// Limits of a row beside that of its line.
+inline constexpr std::size_t row_turns = 1000, row_pictures = 256, row_boxes = 10000;
+
+namespace detail {
+/// Reads one row; refuses what it does not understand.
+class conversation_reader {
+ public:
+  conversation_reader(io::json const& row, std::string where) : fields_(row, where) { out_.where = std::move(where); }
+
+  conversation read() {
+    bool const ours = fields_.has("messages");
+    if (ours == fields_.has("conversations")) refuse("messages", "either messages or conversations", ours ? "both" : "neither");
+    read_images();
+    read_boxes();
+    auto const* list = fields_.find(ours ? "messages" : "conversations");
+    if (!list->is_array() || list->empty() || list->size() > row_turns)
+      refuse(ours ? "messages" : "conversations", "a list of 1 to " + std::to_string(row_turns), io::excerpt(*list));
+    for (auto const& one : *list) ours ? read_message(one) : read_statement(one);
+    check_turns();
+    place_pictures();
+    check_boxes();
+    return std::move(out_);
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string const& field, std::string expected, std::string found) const {
+    MEDMO_THROW(errc::bad_json, fields_.where(field), std::move(expected), std::move(found));
+  }
+
+  void read_images() {
+    for (char const* name : {"images", "image"}) {
+      auto const* value = fields_.find(name);
+      if (!value) continue;
+      if (!out_.images.empty()) refuse(name, "either images or image", "both");
+      if (value->is_string()) out_.images.push_back(value->get<std::string>());
+      else out_.images = *fields_.texts(name);
+      if (out_.images.size() > row_pictures) refuse(name, "at most " + std::to_string(row_pictures) + " pictures", std::to_string(out_.images.size()));
+      for (auto const& path : out_.images)
+        if (!is_below(path)) refuse(name, "a path below the data's folder", io::excerpt(path));
+    }
+    if (fields_.has("video") || fields_.has("videos")) refuse("video", "pictures only", "a video");
+  }
+  /// Neither absolute nor with a step upwards.
+  static bool is_below(std::string_view path) {
+    if (path.empty() || path.front() == '/' || path.find('\0') != path.npos) return false;
+    for (std::size_t at = 0; at <= path.size();) {
+      auto const end = std::min(path.find('/', at), path.size());
+      if (path.substr(at, end - at) == "..") return false;
+      at = end + 1;
+    }
+    return true;
+  }
+
+  void read_boxes() {
+    if (auto text = fields_.text("no_boxes")) out_.no_boxes = *text;
+    auto const* list = fields_.find("boxes");
+    has_boxes_ = list != nullptr;
+    if (!list) return;
+    if (!list->is_array() || list->size() > row_boxes)
+      refuse("boxes", "a list of at most " + std::to_string(row_boxes), io::excerpt(*list));
+    auto const unit = fields_.text("unit").value_or("");
+    if (unit != "pixel" && unit != "norm1000" && !list->empty())
+      refuse("unit", "pixel or norm1000", unit.empty() ? "none" : io::excerpt(unit));
+    for (auto const& one : *list) {
+      io::json_fields const f(one, fields_.where("boxes"));
+      auto const corners = f.numbers("box").value_or(std::vector<double>{});
+      bool good = corners.size() == 4;
+      for (double c : corners) good = good && std::isfinite(c);
+      if (!good || corners[0] > corners[2] || corners[1] > corners[3])
+        refuse("boxes", "box [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2", io::excerpt(one));
+      stated_box b{f.text("label").value_or(""), box<pixel>{corners[0], corners[1], corners[2], corners[3]}, f.integer("image").value_or(0)};
+      if (unit == "norm1000") b.where = box<norm1000>{corners[0], corners[1], corners[2], corners[3]};
+      if (b.image < 0 || b.image >= static_cast<index>(out_.images.size()))
+        refuse("boxes", "image: a picture of the row, from 0", io::excerpt(one));
+      if (b.label.find_first_of("\r\n") != b.label.npos || b.label.find("<box>") != b.label.npos || b.label.find("</box>") != b.label.npos)
+        refuse("boxes", "a label without line breaks and <box>", io::excerpt(b.label));
+      out_.boxes.push_back(std::move(b));
+    }
+  }
+
+  void read_message(io::json const& one) {
+    io::json_fields const f(one, fields_.where("messages"));
+    auto const role = f.text("role").value_or("");
+    conversation_turn turn;
+    if (role == "system") turn.role = text::chat_role::system;
+    else if (role == "user") turn.role = text::chat_role::user;
+    else if (role == "assistant") turn.role = text::chat_role::assistant;
+    else refuse("messages", "role system, user or assistant", io::excerpt(role));
+    auto const* content = f.find("content");
+    if (content && content->is_string()) {
+      add_text(turn, content->get<std::string>(), spaces::kept);
+    } else if (content && content->is_array()) {
+      for (auto const& part : *content) {
+        io::json_fields const p(part, f.where("content"));
+        auto const type = p.text("type").value_or("");
+        if (type == "text" && p.has("text")) add_text(turn, *p.text("text"), spaces::kept);
+        else if (type == "image") add_picture(turn);
+        else refuse("messages", "parts of type text or image", io::excerpt(part));
+      }
+    } else {
+      refuse("messages", "content: text or a list of parts", content ? io::excerpt(*content) : "none");
+    }
+    out_.turns.push_back(std::move(turn));
+  }
+
+  /// Source: Qwen3-VL's data_processor.py, _build_messages.
+  void read_statement(io::json const& one) {
+    io::json_fields const f(one, fields_.where("conversations"));
+    auto const from = f.text("from").value_or("");
+    auto const value = f.text("value");
+    if ((from != "human" && from != "gpt") || !value) refuse("conversations", "from human or gpt, and a value", io::excerpt(one));
+    conversation_turn turn;
+    turn.role = from == "human" ? text::chat_role::user : text::chat_role::assistant;
+    add_text(turn, *value, from == "human" ? spaces::stripped : spaces::kept);
+    out_.turns.push_back(std::move(turn));
+  }
+
+  enum class spaces { kept, stripped };
+  void add_text(conversation_turn& turn, std::string_view text, spaces rule) {
+    constexpr std::string_view mark = "<image>";
+    while (turn.role == text::chat_role::user) {
+      auto const at = text.find(mark);
+      if (at == text.npos) break;
+      add_words(turn, text.substr(0, at), rule);
+      add_picture(turn);
+      text.remove_prefix(at + mark.size());
+    }
+    add_words(turn, text, rule);
+  }
+  void add_words(conversation_turn& turn, std::string_view words, spaces rule) {
+    if (rule == spaces::stripped) {
+      constexpr std::string_view blank = " \t\n\r\f\v";
+      auto const first = words.find_first_not_of(blank);
+      words = first == words.npos ? std::string_view() : words.substr(first, words.find_last_not_of(blank) - first + 1);
+    }
+    while (has_boxes_) {
+      auto const at = words.find("{box");
+      if (at == words.npos) break;
+      auto const end = words.find('}', at);
+      if (end == words.npos) break;
+      if (at > 0) turn.content.emplace_back(std::string(words.substr(0, at)));
+      turn.content.emplace_back(box_named(words.substr(at + 1, end - at - 1)));
+      words.remove_prefix(end + 1);
+    }
+    if (!words.empty()) turn.content.emplace_back(std::string(words));
+  }
+  /// The inside of a place holder.
+  box_place box_named(std::string_view name) {
+    box_place place;
+    if (name == "boxes") {
+      named_.insert(everything);
+      return place;
+    }
+    if (name.starts_with("boxes ")) {
+      place.named = boxes_named::of_label;
+      place.label = name.substr(6);
+      bool any = false;
+      for (std::size_t i = 0; i < out_.boxes.size(); ++i)
+        if (out_.boxes[i].label == place.label) any = true, named_.insert(static_cast<index>(i));
+      if (any) return place;
+    } else if (name.starts_with("box ") && name.size() > 4 && name.size() < 10 && name.find_first_not_of("0123456789", 4) == name.npos) {
+      place.named = boxes_named::by_number;
+      for (char c : name.substr(4)) place.number = place.number * 10 + (c - '0');
+      if (place.number < static_cast<index>(out_.boxes.size())) {
+        named_.insert(place.number);
+        return place;
+      }
+    }
+    refuse("boxes", "what {" + std::string(name) + "} names", "no such box");
+  }
+  void add_picture(conversation_turn& turn) {
+    if (turn.role != text::chat_role::user) refuse("messages", "pictures only of a user", "another role");
+    if (placed_ == static_cast<index>(out_.images.size()))
+      refuse("images", "a picture for each <image>", std::to_string(out_.images.size()));
+    turn.content.emplace_back(picture_place{placed_++});
+  }
+
+  void check_turns() const {
+    bool answered = false;
+    for (std::size_t i = 0; i < out_.turns.size(); ++i) {
+      auto const role = out_.turns[i].role;
+      if (role == text::chat_role::system && i > 0) refuse("messages", "a system message only at the beginning", "one later");
+      answered = answered || (role == text::chat_role::assistant && !out_.turns[i].content.empty());
+    }
+    if (!answered) refuse("messages", "something of the assistant", "nothing");
+  }
+  void place_pictures() {
+    auto const count = static_cast<index>(out_.images.size());
+    if (placed_ == count) return;
+    if (placed_ > 0 || fields_.has("conversations"))
+      refuse("images", "an <image> for each of " + std::to_string(count) + " pictures", std::to_string(placed_));
+    for (auto& turn : out_.turns) {
+      if (turn.role != text::chat_role::user) continue;
+      std::vector<turn_piece> all;
+      for (index i = 0; i < count; ++i) all.emplace_back(picture_place{i});
+      turn.content.insert(turn.content.begin(), all.begin(), all.end());
+      return;
+    }
+    refuse("images", "a user who shows the pictures", "none");
+  }
+  /// A box that no text names would be lost in silence.
+  void check_boxes() const {
+    if (named_.contains(everything)) return;
+    if (named_.size() < out_.boxes.size())
+      refuse("boxes", "a place holder for each of " + std::to_string(out_.boxes.size()) + " boxes", std::to_string(named_.size()));
+  }
+
+  static constexpr index everything = -1;
+  io::json_fields fields_;
+  conversation out_;
+  std::set<index> named_;
+  bool has_boxes_ = false;
+  index placed_ = 0;
+};
+}  // namespace detail
+
+/// The row in `row`; `where` is its file and line. Errors: bad_json naming the field, for whatever is not understood in full.
+inline conversation read_conversation(io::json const& row, std::string where) {
+  return detail::conversation_reader(row, std::move(where)).read();
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/data_order.hpp
+// Which rows make which step: a shuffle that is a pure function of seed and epoch, batches of rows of like length, and the
+// share of one rank. Nothing is stored but a cursor of two numbers, so a run goes on anywhere. Knows no files.
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A shuffle of 0 .. n-1 that is computed place by place: four rounds of a Feistel network over the next even number of
+/// bits, walked until the value lies below n. Source: Black and Rogaway, CT-RSA 2002 (cycle walking).
+class permutation {
+ public:
+  permutation(index n, std::uint64_t seed, std::uint64_t stream) : random_(seed, stream), n_(static_cast<std::uint64_t>(n)) {
+    while (half_ < 32 && (std::uint64_t{1} << (2 * half_)) < n_) ++half_;
+  }
+  /// 0 <= i < n.
+  index operator()(index i) const {
+    auto x = static_cast<std::uint64_t>(i);
+    do x = once(x);
+    while (x >= n_);
+    return static_cast<index>(x);
+  }
+
+ private:
+  std::uint64_t once(std::uint64_t x) const {
+    std::uint64_t const mask = (std::uint64_t{1} << half_) - 1;
+    std::uint64_t left = x >> half_, right = x & mask;
+    for (std::uint64_t round = 0; round < 4; ++round)
+      left = std::exchange(right, left ^ (random_.bits(round << 32 | right) & mask));
+    return left << half_ | right;
+  }
+  random_stream random_;
+  std::uint64_t n_;
+  int half_ = 1;
+};
+
+/// The next step's place in the data.
+struct data_cursor {
+  index epoch = 0, batch = 0;
+  friend bool operator==(data_cursor const&, data_cursor const&) = default;
+};
+
+enum class batch_lengths {
+  mixed,    ///< rows as the shuffle gives them
+  bucketed  ///< rows of like length together, within windows of 64 batches; batches are shuffled again
+};
+
+struct order_options {
+  std::uint64_t seed = 0;
+  index batch = 1;  ///< rows of one step, of all ranks together
+  batch_lengths lengths = batch_lengths::mixed;
+  index rank = 0, ranks = 1;
+};
+
+class data_order {
+ public:
+  /// lengths[i]: of row i, in any unit; read only where rows are bucketed, and must outlive this.
+  /// Errors: bad_argument (no rows; a batch or rank that cannot be).
+  data_order(std::span<std::uint32_t const> lengths, order_options const& options) : lengths_(lengths), options_(options) {
+    if (lengths.empty()) MEDMO_THROW(errc::bad_argument, "training data", "at least one good row", "none");
+    if (options.batch < 1) MEDMO_THROW(errc::bad_argument, "training data: batch", "a number above 0", std::to_string(options.batch));
+    if (options.ranks < 1 || options.rank < 0 || options.rank >= options.ranks)
+      MEDMO_THROW(errc::bad_argument, "training data: rank", "0 .. " + std::to_string(options.ranks - 1), std::to_string(options.rank));
+  }
+
+  index rows() const { return static_cast<index>(lengths_.size()); }
+  /// The last batch of an epoch may be smaller.
+  index batches_per_epoch() const { return (rows() - 1) / options_.batch + 1; }
+  data_cursor next(data_cursor const& c) const {
+    return c.batch + 1 < batches_per_epoch() ? data_cursor{c.epoch, c.batch + 1} : data_cursor{c.epoch + 1, 0};
+  }
+  order_options const& options() const { return options_; }
+
+  /// The rows of a batch, every `ranks`-th of them, from `rank` on: together the ranks have each row of it once. May be none
+  /// in a small last batch. Errors: bad_argument for a cursor outside the data.
+  std::vector<index> at(data_cursor const& c) const {
+    if (c.epoch < 0 || c.batch < 0 || c.batch >= batches_per_epoch())
+      MEDMO_THROW(errc::bad_argument, "training data: batch", "below " + std::to_string(batches_per_epoch()), std::to_string(c.batch));
+    auto const all = options_.lengths == batch_lengths::mixed ? shuffled(c) : bucketed(c);
+    std::vector<index> mine;
+    for (auto i = static_cast<std::size_t>(options_.rank); i < all.size(); i += static_cast<std::size_t>(options_.ranks)) mine.push_back(all[i]);
+    return mine;
+  }
+
+ private:
+  static constexpr index window_batches = 64;
+
+  std::vector<index> range(index epoch, index first, index last) const {
+    permutation const shuffle(rows(), options_.seed, stream_of("rows") + static_cast<std::uint64_t>(epoch));
+    std::vector<index> out;
+    for (index i = first; i < std::min(last, rows()); ++i) out.push_back(shuffle(i));
+    return out;
+  }
+  std::vector<index> shuffled(data_cursor const& c) const {
+    index const first = c.batch * options_.batch;  // below rows() and hence no overflow
+    return range(c.epoch, first, first + std::min(options_.batch, rows() - first));
+  }
+  /// The window's rows by length, cut into batches; the batch that place c.batch of the window's own shuffle names. A short
+  /// batch stays at the end, so that an epoch has the same steps in either order.
+  std::vector<index> bucketed(data_cursor const& c) const {
+    index const window = c.batch / window_batches, first_batch = window * window_batches;
+    index const first = first_batch * options_.batch;
+    index const size = std::min(window_batches * std::min(options_.batch, rows()), rows() - first);
+    auto all = range(c.epoch, first, first + size);
+    std::stable_sort(all.begin(), all.end(), [&](index a, index b) { return length(a) < length(b); });
+    index const whole = size / options_.batch;
+    index place = c.batch - first_batch;
+    if (place < whole)
+      place = permutation(whole, options_.seed, stream_of("batches") + static_cast<std::uint64_t>(c.epoch * 1000003 + window))(place);
+    auto const begin = all.begin() + place * options_.batch;
+    return {begin, begin + std::min(options_.batch, static_cast<index>(all.end() - begin))};
+  }
+  std::uint32_t length(index row) const { return lengths_[static_cast<std::size_t>(row)]; }
+
+  std::span<std::uint32_t const> lengths_;
+  order_options options_;
+};
+
+/// The most samples that may go through a pass together so that no pass of the batch, cut in order, has more than `limit`
+/// tokens (one longer sample goes alone). At least 1.
+inline index samples_per_pass(std::span<index const> tokens, index limit) {
+  auto fits = [&](std::size_t n) {
+    for (std::size_t at = 0; at < tokens.size(); at += n) {
+      auto const piece = tokens.subspan(at, std::min(n, tokens.size() - at));
+      if (std::accumulate(piece.begin(), piece.end(), index{0}) > limit) return false;
+    }
+    return true;
+  };
+  for (std::size_t n = tokens.size(); n > 1; --n)
+    if (fits(n)) return static_cast<index>(n);
+  return 1;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/dataset.hpp
+// Rows of training data in files of JSON lines, of either form of conversation.hpp. Every line is looked at once when it is
+// opened: bad ones are counted and told with file, line and reason; good ones are read again when they are asked for.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// A file and the folder that its pictures lie below.
+struct data_file {
+  std::string path;
+  std::string folder{};  ///< empty: the file's own
+};
+
+class dataset {
+ public:
+  static constexpr std::size_t faults_kept = 1000;
+
+  /// Errors: file_access; bad_argument where no row is good, with the first fault.
+  explicit dataset(std::span<data_file const> files) {
+    for (auto const& file : files) {
+      auto const slash = file.path.rfind('/');
+      folders_.push_back(!file.folder.empty() ? file.folder : slash == file.path.npos ? "." : file.path.substr(0, slash + 1));
+      indices_.push_back(std::make_unique<io::jsonl_index>(file.path, [&](io::jsonl_line const& line) { return look_at(line); }));
+      first_.push_back(lengths_.size());
+    }
+    if (lengths_.empty())
+      MEDMO_THROW(errc::bad_argument, files.empty() ? "training data" : files.front().path, "at least one good row",
+                  faults_.empty() ? "none" : faults_.front());
+  }
+
+  index size() const { return static_cast<index>(lengths_.size()); }
+  /// A rough length of each row, to put like beside like: characters of text, 1024 a picture.
+  std::span<std::uint32_t const> lengths() const { return lengths_; }
+  std::size_t bad_rows() const { return bad_; }
+  std::span<std::string const> faults() const { return faults_; }  ///< one sentence each, the first 1000
+
+  /// Row i, from 0. Errors: file_access, bad_json (the file has changed).
+  conversation read(index i) const {
+    auto const at = static_cast<std::size_t>(i);
+    auto const f = file_of(at);
+    auto const line = indices_[f]->read(at - (f > 0 ? first_[f - 1] : 0));
+    if (!line.value) MEDMO_THROW(errc::bad_json, line.where, "the row it was", line.fault);
+    return read_conversation(*line.value, line.where);
+  }
+  /// Its pictures, decoded. Errors: file_access, bad_image, too_large, unsupported.
+  std::vector<image> pictures(index i, conversation const& row) const {
+    std::vector<image> out;
+    for (auto const& path : row.images) out.push_back(io::read_image(folders_[file_of(static_cast<std::size_t>(i))] + "/" + path));
+    return out;
+  }
+
+ private:
+  std::size_t file_of(std::size_t row) const {
+    return static_cast<std::size_t>(std::upper_bound(first_.begin(), first_.end(), row) - first_.begin());
+  }
+  bool look_at(io::jsonl_line const& line) {
+    std::string fault = line.fault;
+    if (line.value) {
+      try {
+        lengths_.push_back(length_of(read_conversation(*line.value, line.where)));
+        return true;
+      } catch (error const& e) {
+        fault = e.what();
+      }
+    }
+    ++bad_;
+    if (faults_.size() < faults_kept) faults_.push_back(std::move(fault));
+    return false;
+  }
+  static std::uint32_t length_of(conversation const& row) {
+    std::size_t n = 1024 * row.images.size();
+    for (auto const& turn : row.turns)
+      for (auto const& piece : turn.content)
+        if (auto const* words = std::get_if<std::string>(&piece)) n += words->size();
+    return static_cast<std::uint32_t>(n);  // of a line of at most 16 MiB
+  }
+
+  std::vector<std::unique_ptr<io::jsonl_index>> indices_;
+  std::vector<std::string> folders_;
+  std::vector<std::size_t> first_;  // rows up to the end of each file
+  std::vector<std::uint32_t> lengths_;
+  std::vector<std::string> faults_;
+  std::size_t bad_ = 0;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/grpo.hpp
+// One step of GRPO: prompts, completions sampled by the policy as it is, rewards, advantages, and one or several steps of
+// the optimiser on them. Rewards are callables; sampling is rollout.hpp's, formulas are advantages.hpp's and grpo_loss.hpp's.
+// Source: arXiv 2402.03300 and 2503.14476; MedMO's paper, equations 3 to 6; defaults of TRL 1.16.0.
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 // ---- medmo/train/grpo_loss.hpp
 // The policy-gradient losses of GRPO and its kin as functions of log-probabilities: values, and derivatives by the
 // log-probability of every token. No model, no rewards: advantages come from advantages.hpp.
@@ -22258,6 +22984,28 @@ inline grpo_loss_report grpo_loss(std::span<scored_completion const> part, batch
 }
 
 }  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/rollout.hpp
+// Groups of completions of the same prompt, sampled from the policy: what GRPO compares. All go through generate/batch.hpp,
+// so a prompt's beginning and pictures are read once for its group, vision placeholders are never sampled, and every id
+// that ends a turn ends a completion. The log-probabilities are the tape's, bit for bit.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+// ---- medmo/train/trainer.hpp
+// Training steps of one model: samples in, one pass of the architecture on the tape, gradients, AdamW. The loss is a
+// function of the log-probabilities of learned tokens; supervised fine-tuning's mean of them is built in, others (GRPO)
+// give their own derivative. Knows no files, no recipe, no rewards.
+
+#include <array>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
 
 // ---- medmo/train/loss.hpp
 // The end of the forward pass and the beginning of the backward one: the head, the log-probabilities of chosen tokens and
@@ -22880,17 +23628,6 @@ struct schedule {
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
-// ---- medmo/train/trainer.hpp
-// Training steps of one model: samples in, one pass of the architecture on the tape, gradients, AdamW. The loss is a
-// function of the log-probabilities of learned tokens; supervised fine-tuning's mean of them is built in, others (GRPO)
-// give their own derivative. Knows no files, no recipe, no rewards.
-
-#include <array>
-#include <cmath>
-#include <span>
-#include <string>
-#include <vector>
-
 namespace medmo::inline MEDMO_ABI::train {
 
 /// A picture or video as the vision tower takes it: patches [N, 1536] in merge order.
@@ -22981,11 +23718,15 @@ class trainer {
   /// their order) is slope(i, ln p); `out` gets the log-probabilities. All samples go through the model in one pass.
   template <class Slope>
   void accumulate(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature = 1) {
-    pass(samples, out, slope, temperature, parameters_.gradients());
+    pass(current(), samples, out, slope, temperature, parameters_.gradients());
   }
   /// Forward only: the log-probabilities of the learned tokens.
   void log_probabilities(std::span<training_sample const> samples, std::span<double> out, float temperature = 1) {
-    pass(samples, out, nullptr, temperature, weight_gradients{});
+    log_probabilities(current(), samples, out, temperature);
+  }
+  /// The same of another model of this configuration, as the reference of a KL term is.
+  void log_probabilities(model<C> const& of, std::span<training_sample const> samples, std::span<double> out, float temperature = 1) {
+    pass(of, samples, out, nullptr, temperature, weight_gradients{});
   }
 
   /// Moves the weights by what was accumulated and clears it. report.loss is looked at and may be any number of the
@@ -23068,7 +23809,7 @@ class trainer {
   }
 
   /// All pictures through the vision tower, their rows one behind the other.
-  visual_rows<C, tape> look(tape& t, std::span<training_sample const> samples) {
+  visual_rows<C, tape> look(tape& t, model_weights<C> const& w, std::span<training_sample const> samples) {
     visual_rows<C, tape> all;
     if constexpr (vision_language_configuration<C>) {
       constexpr std::size_t levels = visual_rows<C, tape>::levels;
@@ -23077,7 +23818,7 @@ class trainer {
         for (auto const& p : s.pictures) {
           // the patches are read only: rows over them avoid a copy
           runner::rows<C::vision.patch_width()> patches{const_cast<float*>(p.patches.data()), p.patches.rows()};
-          auto const features = see<C>(t, current().weights().vision, tape::rows<C::vision.patch_width()>(patches), p.grid);
+          auto const features = see<C>(t, w.vision, tape::rows<C::vision.patch_width()>(patches), p.grid);
           seen_[0].push_back(features.merged);
           for (std::size_t l = 0; l < levels; ++l) seen_[1 + l].push_back(features.deepstack[l]);
         }
@@ -23090,7 +23831,7 @@ class trainer {
   }
 
   template <class Slope>
-  void pass(std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature,
+  void pass(model<C> const& m, std::span<training_sample const> samples, std::span<double> out, Slope&& slope, float temperature,
             weight_gradients const& wanted) {
     lay_out(samples);
     if (out.size() != targets_.size())
@@ -23098,10 +23839,10 @@ class trainer {
                   std::to_string(out.size()));
     memory_.rewind();
     buffers_.rewind();
-    auto const& w = current().weights();
-    tape t(memory_, buffers_, wanted, options_.activations, current().compute());
+    auto const& w = m.weights();
+    tape t(memory_, buffers_, wanted, options_.activations, m.compute());
     t.set_sequences(sequences_);
-    auto const visual = look(t, samples);
+    auto const visual = look(t, w, samples);
     auto x = decode<C>(t, w.text, token_chunk{.ids = ids_, .positions = positions_, .visual = runs_}, visual);
     auto h = last_norm<C>(t, w.text, x);
     train::log_probabilities<C::text.hidden>(t, h, head_table<C>(w.text), targets_, out, slope, temperature);
@@ -23124,6 +23865,620 @@ class trainer {
   std::vector<visual_run> runs_;
   std::array<std::vector<tape::rows<C::text.hidden>>, 1 + visual_rows<C, tape>::levels> seen_;
 };
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+struct grpo_prompt {
+  index number = 0;  ///< the caller's: rewards find the truth by it
+  std::vector<image> pictures{};
+  std::string text{}, system{};
+};
+
+struct completion {
+  index prompt = 0;  ///< its prompt's number
+  std::string text{};
+  std::vector<index> tokens{};              ///< as sampled, with the token that ended it
+  std::vector<double> log_probabilities{};  ///< ln p of each, at temperature 1, over the whole vocabulary
+  std::vector<detection> detections{};      ///< boxes on the prompt's last picture
+  stop_reason stopped = stop_reason::end_of_turn;
+
+  /// It has no end: too long, or a logit was no number. Whoever counts or masks truncated completions asks here.
+  bool truncated() const { return stopped != stop_reason::end_of_turn; }
+};
+
+struct rollout_options {
+  index group = 8;             ///< completions of a prompt
+  index max_new_tokens = 512;  ///< the token that ends a completion included
+  float temperature = 1;       ///< of sampling, and of every log-probability of the loss
+  index top_k = 0;             ///< 0: all tokens
+  float top_p = 1;
+  std::uint64_t seed = 0;
+  index slots = 8;                       ///< completions under way at once; changes time and memory, never a token
+  index min_pixels = 0, max_pixels = 0;  ///< areas pictures are resized to; 0: the model's own
+};
+
+/// Errors: bad_argument.
+inline void check(rollout_options const& o) {
+  auto demand = [](bool good, char const* name, char const* expected, index found) {
+    if (!good) MEDMO_THROW(errc::bad_argument, std::string("rollout: ") + name, expected, std::to_string(found));
+  };
+  demand(o.group >= 1 && o.group <= 1024, "group", "a number from 1 to 1024", o.group);
+  demand(o.max_new_tokens >= 1, "max_new_tokens", "a number above 0", o.max_new_tokens);
+}
+
+/// A group of completions for each prompt, one group behind the other. The i-th is a function of the policy, its prompt, the
+/// options and `first` + i alone; `first` counts what was sampled before. Errors: those of batch::add.
+template <model_configuration C>
+std::vector<completion> sample_groups(pretrained<C> const& policy, std::span<grpo_prompt const> prompts, rollout_options const& o,
+                                      std::uint64_t first = 0) {
+  check(o);
+  random_stream const seeds(o.seed, stream_of("rollout"));
+  batch<C> asked(policy, {.slots = o.slots});
+  std::vector<completion> out;
+  for (auto const& p : prompts)
+    for (index i = 0; i < o.group; ++i) {
+      ask_options options{.max_new_tokens = o.max_new_tokens, .system = p.system};
+      options.sampling = sampling_options{.greedy = false, .temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p,
+                                          .seed = seeds.bits(first + out.size())};
+      options.min_pixels = o.min_pixels;
+      options.max_pixels = o.max_pixels;
+      asked.add(p.pictures, p.text, std::move(options));
+      out.push_back({.prompt = p.number});
+    }
+  asked.run([&](index number, answer a) {
+    auto& c = out[static_cast<std::size_t>(number)];
+    c.text = std::move(a.text);
+    c.tokens = std::move(a.tokens);
+    c.log_probabilities = std::move(a.token_logprobs);
+    c.detections = std::move(a.detections);
+    c.stopped = a.stopped;
+    if (a.ended_with) {
+      c.tokens.push_back(a.ended_with->id);
+      c.log_probabilities.push_back(a.ended_with->log_probability);
+    }
+  });
+  return out;
+}
+
+/// A prompt as the tape takes it, to have completions put behind it.
+template <model_configuration C>
+training_sample sample_of(pretrained<C> const& policy, grpo_prompt const& p, rollout_options const& o) {
+  turn_options const turn{p.system, o.min_pixels, o.max_pixels};
+  training_sample s;
+  s.ids = render_turn(policy, std::span<image const>(p.pictures), p.text, turn).ids;
+  s.learned.assign(s.ids.size(), 0);
+  if constexpr (vision_language_configuration<C>)
+    for (auto const& picture : p.pictures) {
+      auto patches = vision::preprocess(picture, picture_options(policy, turn));
+      s.pictures.push_back({patches.grid, std::move(patches.rows)});
+    }
+  return s;
+}
+
+/// With the tokens of a completion, which are those to learn.
+inline training_sample with_completion(training_sample prompt, completion const& c) {
+  prompt.ids.insert(prompt.ids.end(), c.tokens.begin(), c.tokens.end());
+  prompt.learned.resize(prompt.ids.size(), 1);
+  return prompt;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// Nothing: the reward does not apply to this completion.
+struct reward {
+  std::string name;
+  std::function<std::optional<double>(completion const&)> of;
+  double weight = 1;
+};
+
+enum class truncated_completions {
+  learned,  ///< like the others
+  masked    ///< no token of them counts; their rewards are still in their group's mean
+};
+
+struct grpo_options {
+  rollout_options rollout{};
+  advantage_options advantages{};
+  grpo_loss_options loss{};  ///< max_completion_tokens is the rollout's
+  index groups = 1;          ///< prompts of a step
+  index iterations = 1;      ///< optimiser steps on the same completions
+  index per_pass = 1;        ///< completions on the tape at once: memory and time, not the result but for rounding (and bnpo)
+  truncated_completions truncated = truncated_completions::learned;
+  /// Rounds of sampling at most. From the second on, groups whose totals are equal make room for other prompts' (DAPO's
+  /// dynamic sampling); what is still missing after the last is made up of such groups. 1: all groups are kept.
+  index rounds = 1;
+};
+
+/// A reward over all completions that were sampled, before and after its weight.
+struct reward_report {
+  std::string name;
+  double weight = 1;
+  spread before{}, after{};
+};
+
+struct grpo_report {
+  index step = 0;  ///< of the optimiser, behind this
+  std::vector<reward_report> rewards;
+  spread total{};                      ///< of the weighted sums: what the policy sees
+  index groups = 0, constant_groups = 0;  ///< sampled, and of those the ones without spread
+  index completions = 0, truncated = 0;   ///< sampled, and of those the ones without an end
+  index tokens = 0, shortest = 0, longest = 0;
+  double surprise = 0;                 ///< mean -ln p of sampled tokens: estimates the policy's entropy without bias
+  std::vector<grpo_loss_report> iterations;
+  step_report update{};                ///< of the last iteration
+  bool learned = false;                ///< false: no completion of the step could teach anything, and none was taken
+  double sampling_ms = 0, learning_ms = 0;
+
+  double constant_share() const { return groups ? static_cast<double>(constant_groups) / static_cast<double>(groups) : 0; }
+  double mean_length() const { return completions ? static_cast<double>(tokens) / static_cast<double>(completions) : 0; }
+  grpo_loss_report loss() const {  ///< all iterations; its loss is their sum
+    grpo_loss_report all;
+    for (auto const& i : iterations) all += i;
+    return all;
+  }
+};
+
+template <model_configuration C>
+class grpo_trainer {
+ public:
+  /// `base`, which must outlive this, is the model that training begins with and, unless another is given, the reference of
+  /// the KL term: its own tensors never change, and with adapters alone in training it is the policy without them.
+  /// Errors: bad_argument for options that cannot be, or no rewards; those of parameters.
+  grpo_trainer(pretrained<C> const& base, trainer_options const& training, grpo_options options, std::vector<reward> rewards,
+               model<C> const* reference = nullptr)
+      : options_(std::move(options)),
+        rewards_(std::move(rewards)),
+        trainer_(base.model, training),
+        policy_{model<C>::over(trainer_.current().weights()), base.tokenizer, base.pictures, base.sampling, base.end_ids},
+        reference_(reference ? *reference : base.model) {
+    options_.loss.max_completion_tokens = options_.rollout.max_new_tokens;
+    train::check(options_.rollout);
+    train::check(options_.loss);
+    auto demand = [](bool good, char const* name, index found) {
+      if (!good) MEDMO_THROW(errc::bad_argument, std::string("GRPO: ") + name, "a number above 0", std::to_string(found));
+    };
+    demand(options_.groups >= 1, "groups", options_.groups);
+    demand(options_.iterations >= 1, "iterations", options_.iterations);
+    demand(options_.per_pass >= 1, "per_pass", options_.per_pass);
+    demand(options_.rounds >= 1, "rounds", options_.rounds);
+    demand(!rewards_.empty(), "rewards", 0);
+    for (auto const& r : rewards_) weights_.push_back(r.weight);
+  }
+
+  train::trainer<C>& training() { return trainer_; }
+  /// The policy as it is now, to ask it something.
+  pretrained<C> const& policy() const { return policy_; }
+
+  std::uint64_t sampled() const { return sampled_; }  ///< completions so far: with the trainer's, the state to go on from
+  void resume(std::uint64_t sampled) { sampled_ = sampled; }
+
+  // what the last step learned from, one group behind the other
+  std::span<grpo_prompt const> prompts() const { return prompts_; }
+  std::span<completion const> completions() const { return completions_; }
+  std::span<double const> advantages() const { return advantages_.values; }
+  std::span<std::optional<double> const> totals() const { return advantages_.totals; }
+
+  /// A step on prompts that next() gives, as many as are needed. An error of a prompt or a reward changes no weight.
+  template <class Next>
+  grpo_report step(Next&& next) {
+    grpo_report report;
+    stopwatch watch;
+    sample(next, report);
+    report.sampling_ms = watch.lap();
+    advantages_ = advantages_of(values_, weights_, options_.rollout.group, options_.advantages);
+    prepare();
+    for (index i = 0; i < options_.iterations; ++i) {
+      report.update = {};
+      auto loss = learn(i == 0, report);
+      report.update.loss = loss.loss;
+      report.update.tokens = loss.tokens;
+      report.iterations.push_back(loss);
+      if (report.learned) trainer_.update(report.update);
+    }
+    report.learning_ms = watch.lap();
+    report.step = trainer_.steps();
+    return report;
+  }
+
+ private:
+  using rewards_of_one = std::vector<std::optional<double>>;
+
+  rewards_of_one judge(completion const& c) const {
+    rewards_of_one out;
+    for (auto const& r : rewards_) out.push_back(r.of(c));
+    return out;
+  }
+
+  /// Prompts, completions and rewards of the step.
+  template <class Next>
+  void sample(Next&& next, grpo_report& report) {
+    struct group {
+      grpo_prompt prompt;
+      std::vector<completion> completions;
+      rewards_of_one values;
+    };
+    auto const size = static_cast<std::size_t>(options_.rollout.group), wanted = static_cast<std::size_t>(options_.groups);
+    std::vector<group> kept, constant;
+    rewards_of_one all;
+    for (index round = 0; round < options_.rounds && kept.size() < wanted; ++round) {
+      std::vector<grpo_prompt> asked;
+      while (asked.size() < wanted - kept.size()) asked.push_back(next());
+      auto said = sample_groups(policy_, std::span<grpo_prompt const>(asked), options_.rollout, sampled_);
+      sampled_ += said.size();
+      for (std::size_t g = 0; g < asked.size(); ++g) {
+        group one{std::move(asked[g]), {}, {}};
+        rewards_of_one totals;
+        for (std::size_t i = g * size; i < (g + 1) * size; ++i) {
+          auto const values = judge(said[i]);
+          totals.push_back(total_reward(values, weights_));
+          one.values.insert(one.values.end(), values.begin(), values.end());
+          note(said[i], report);
+          one.completions.push_back(std::move(said[i]));
+        }
+        all.insert(all.end(), one.values.begin(), one.values.end());
+        bool const flat = spread_of(totals).constant;
+        ++report.groups;
+        report.constant_groups += flat ? 1 : 0;
+        (flat && options_.rounds > 1 ? constant : kept).push_back(std::move(one));
+      }
+    }
+    for (auto g = constant.begin(); kept.size() < wanted; ++g) kept.push_back(std::move(*g));
+    summarize(all, report);
+    prompts_.clear(), completions_.clear(), values_.clear();
+    for (auto& g : kept) {
+      prompts_.push_back(std::move(g.prompt));
+      std::move(g.completions.begin(), g.completions.end(), std::back_inserter(completions_));
+      values_.insert(values_.end(), g.values.begin(), g.values.end());
+    }
+  }
+
+  static void note(completion const& c, grpo_report& report) {
+    auto const n = static_cast<index>(c.tokens.size());
+    report.shortest = report.completions ? std::min(report.shortest, n) : n;
+    report.longest = std::max(report.longest, n);
+    report.tokens += n;
+    ++report.completions;
+    report.truncated += c.truncated() ? 1 : 0;
+    for (double l : c.log_probabilities) report.surprise -= l;
+  }
+
+  void summarize(rewards_of_one const& all, grpo_report& report) const {
+    if (report.tokens) report.surprise /= static_cast<double>(report.tokens);
+    rewards_of_one totals;
+    for (std::size_t at = 0; at < all.size(); at += rewards_.size())
+      totals.push_back(total_reward(std::span(all).subspan(at, rewards_.size()), weights_));
+    report.total = spread_of(totals);
+    for (std::size_t k = 0; k < rewards_.size(); ++k) {
+      rewards_of_one one, weighted;
+      for (std::size_t at = k; at < all.size(); at += rewards_.size()) {
+        one.push_back(all[at]);
+        weighted.push_back(all[at] ? std::optional(weights_[k] * *all[at]) : std::nullopt);
+      }
+      report.rewards.push_back({rewards_[k].name, weights_[k], spread_of(one), spread_of(weighted)});
+    }
+  }
+
+  /// What the tape and the loss need of each completion, and the log-probabilities that do not change over iterations.
+  void prepare() {
+    samples_.clear();
+    for (auto const& p : prompts_) samples_.push_back(sample_of(policy_, p, options_.rollout));
+    batch_ = {.completions = static_cast<index>(completions_.size())};
+    batch_.parts = (batch_.completions + options_.per_pass - 1) / options_.per_pass;
+    scores_.assign(completions_.size(), {});
+    auto const t = options_.rollout.temperature;
+    for (std::size_t i = 0; i < completions_.size(); ++i) {
+      auto const& c = completions_[i];
+      auto& s = scores_[i];
+      bool const counts = !(c.truncated() && options_.truncated == truncated_completions::masked);
+      s.mask.assign(c.tokens.size(), counts ? 1 : 0);
+      s.teaches = counts && !c.tokens.empty() && (advantages_.values[i] != 0 || options_.loss.beta != 0);
+      if (counts) batch_.tokens += static_cast<index>(c.tokens.size());
+      s.old = c.log_probabilities;
+      if (options_.loss.beta != 0) s.reference.resize(s.old.size());
+      if (!s.teaches) continue;
+      auto const sample = sample_at(i);
+      if (t != 1.0f) trainer_.log_probabilities({&sample, 1}, s.old, t);
+      if (options_.loss.beta != 0) trainer_.log_probabilities(reference_, {&sample, 1}, s.reference, t);
+    }
+  }
+
+  training_sample sample_at(std::size_t i) const {
+    return with_completion(samples_[i / static_cast<std::size_t>(options_.rollout.group)], completions_[i]);
+  }
+
+  /// Gradients of the whole batch, part by part. In the first iteration the policy is what sampled, so its log-probabilities
+  /// are known; later ones take a forward pass before. A part that teaches nothing does not go through the model.
+  grpo_loss_report learn(bool first, grpo_report& report) {
+    auto const size = static_cast<std::size_t>(options_.per_pass);
+    auto const t = options_.rollout.temperature;
+    grpo_loss_report total;
+    clear_unless_done guard{trainer_.parameters()};
+    report.learned = false;
+    for (std::size_t begin = 0; begin < scores_.size(); begin += size) {
+      auto const end = std::min(begin + size, scores_.size());
+      std::vector<training_sample> part;
+      std::vector<double> policy;
+      bool teaches = false;
+      for (std::size_t i = begin; i < end; ++i) {
+        teaches = teaches || scores_[i].teaches;
+        policy.insert(policy.end(), scores_[i].old.begin(), scores_[i].old.end());
+      }
+      std::vector<double> slopes(policy.size()), ignored = slopes;
+      if (teaches) {
+        for (std::size_t i = begin; i < end; ++i) part.push_back(sample_at(i));
+        if (!first) trainer_.log_probabilities(part, policy, t);
+        loss_of(begin, end, policy, slopes);
+        trainer_.accumulate(part, policy, [&](std::size_t i, double) { return slopes[i]; }, t);
+        report.learned = true;
+      }
+      total += loss_of(begin, end, policy, ignored);
+    }
+    guard.done = true;
+    return total;
+  }
+
+  grpo_loss_report loss_of(std::size_t begin, std::size_t end, std::span<double const> policy, std::span<double> slopes) const {
+    std::vector<scored_completion> part;
+    std::size_t at = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      auto const& s = scores_[i];
+      part.push_back({policy.subspan(at, s.old.size()), s.old, s.reference, s.mask, advantages_.values[i]});
+      at += s.old.size();
+    }
+    return grpo_loss(part, batch_, options_.loss, slopes);
+  }
+
+  /// Half a batch's gradients must not outlive an error.
+  struct clear_unless_done {
+    train::parameters<C>& of;
+    bool done = false;
+    ~clear_unless_done() {
+      if (!done) of.clear_gradients();
+    }
+  };
+  struct score {
+    std::vector<double> old, reference;
+    std::vector<std::uint8_t> mask;
+    bool teaches = false;
+  };
+
+  grpo_options options_;
+  std::vector<reward> rewards_;
+  std::vector<double> weights_;
+  train::trainer<C> trainer_;
+  pretrained<C> policy_;
+  model<C> const& reference_;
+  std::uint64_t sampled_ = 0;
+  // of one step
+  std::vector<grpo_prompt> prompts_;
+  std::vector<completion> completions_;
+  rewards_of_one values_;
+  train::advantages advantages_;
+  std::vector<training_sample> samples_;  // of the prompts
+  std::vector<score> scores_;             // of the completions
+  batch_extent batch_;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/read_ahead.hpp
+// Makes things ahead of their use on one thread of its own: training samples out of files, so that pictures are decoded
+// while the model computes. Results come in order; an error comes where its result would have. Bounded in number and bytes.
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+struct read_ahead_options {
+  std::size_t results = 4;                         ///< made and not yet taken, at most
+  std::size_t bytes = std::size_t{1} << 30;        ///< of those; one larger result may stand alone
+};
+
+/// train::read_ahead<batch> next([&]() -> std::optional<batch> { ... }, [](batch const& b) { return b.bytes(); });
+/// while (auto b = next.take()) use(*b);
+/// `make` runs on the other thread only, one call after the other, until it gives nothing or throws.
+template <class T>
+class read_ahead {
+ public:
+  read_ahead(std::function<std::optional<T>()> make, std::function<std::size_t(T const&)> size, read_ahead_options const& options = {})
+      : make_(std::move(make)), size_(std::move(size)), options_(options), worker_([this] { run(); }) {}
+  read_ahead(read_ahead const&) = delete;
+  /// Waits for the call of `make` that is under way; what was made and not taken is lost.
+  ~read_ahead() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    room_.notify_one();
+    worker_.join();
+  }
+
+  /// The next result; nothing behind the last. Throws what `make` threw, in its place, and then gives nothing.
+  std::optional<T> take() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return !made_.empty() || ended_; });
+    if (made_.empty()) {
+      if (fault_) std::rethrow_exception(std::exchange(fault_, nullptr));
+      return std::nullopt;
+    }
+    std::optional<T> out(std::move(made_.front().value));
+    bytes_ -= made_.front().bytes;
+    made_.pop_front();
+    lock.unlock();
+    room_.notify_one();
+    return out;
+  }
+
+ private:
+  struct entry {
+    T value;
+    std::size_t bytes;
+  };
+  void run() {
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        room_.wait(lock, [&] { return stop_ || (made_.size() < options_.results && (made_.empty() || bytes_ < options_.bytes)); });
+        if (stop_) return;
+      }
+      std::optional<T> next;
+      std::exception_ptr fault;
+      std::size_t size = 0;
+      try {
+        next = make_();
+        if (next) size = size_(*next);
+      } catch (...) {
+        fault = std::current_exception();
+        next.reset();
+      }
+      std::lock_guard lock(mutex_);
+      if (next) {
+        made_.push_back({std::move(*next), size});
+        bytes_ += size;
+      } else {
+        fault_ = fault;
+        ended_ = true;
+      }
+      ready_.notify_one();
+      if (ended_) return;
+    }
+  }
+
+  std::function<std::optional<T>()> make_;
+  std::function<std::size_t(T const&)> size_;
+  read_ahead_options options_;
+  std::mutex mutex_;
+  std::condition_variable room_, ready_;
+  std::deque<entry> made_;
+  std::size_t bytes_ = 0;
+  bool stop_ = false, ended_ = false;
+  std::exception_ptr fault_;
+  std::thread worker_;  // last: it uses the others
+};
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/sample.hpp
+// From a conversation and its pictures to what a trainer takes: ids by the one chat renderer, patches, and which tokens are
+// learned. Source of the marks: Qwen3-VL's data_processor.py, preprocess_qwen_visual.
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+enum class learned_part {
+  answers,              ///< the assistant's words and the im_end behind them
+  answers_and_newline,  ///< and the line break behind that, as Qwen's own script has it
+  everything            ///< all tokens, as TRL has it by default
+};
+
+struct sample_options {
+  vision::preprocess_options pictures{};
+  learned_part learned = learned_part::answers;
+  index max_tokens = 8192;  ///< a longer row is refused, never cut
+};
+
+/// 1 where a token of a rendered conversation is learned. A token that holds the line break behind "assistant" and more is
+/// not: the model is given that line break.
+template <text::tokenizer_configuration T>
+std::vector<std::uint8_t> learned_marks(text::tokenizer<T> const& t, std::span<index const> ids, learned_part what) {
+  std::vector<std::uint8_t> marks(ids.size(), what == learned_part::everything);
+  if (what == learned_part::everything) return marks;
+  constexpr index begin = text::id_of<T>("<|im_start|>"), end = text::id_of<T>("<|im_end|>");
+  constexpr std::string_view role = "assistant\n";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] != begin) continue;
+    std::string header;
+    std::size_t at = i + 1;
+    while (at < ids.size() && ids[at] != end && header.size() < role.size()) header += t.bytes(ids[at++]);
+    if (!header.starts_with(role)) continue;
+    auto const stop = static_cast<std::size_t>(std::find(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.end(), end) - ids.begin());
+    if (stop == ids.size()) break;  // an answer without an end is none
+    auto const last = std::min(ids.size(), stop + (what == learned_part::answers ? 1 : 2));
+    std::fill(marks.begin() + static_cast<std::ptrdiff_t>(at), marks.begin() + static_cast<std::ptrdiff_t>(last), std::uint8_t{1});
+    i = stop;
+  }
+  return marks;
+}
+
+namespace detail {
+/// What a place holder of boxes is written as.
+inline std::string written_boxes(conversation const& row, box_place const& place, std::span<image const> pictures) {
+  auto norm = [&](stated_box const& b) {
+    if (auto const* n = std::get_if<box<norm1000>>(&b.where)) return *n;
+    auto const& picture = pictures[static_cast<std::size_t>(b.image)];
+    return to_norm1000(std::get<box<pixel>>(b.where), picture.width, picture.height);
+  };
+  if (place.named == boxes_named::by_number) {
+    auto const b = norm(row.boxes[static_cast<std::size_t>(place.number)]);
+    return text::print_grounding("", {&b, 1});
+  }
+  if (place.named == boxes_named::all && row.boxes.empty()) return row.no_boxes;
+  std::vector<std::pair<std::string, std::vector<box<norm1000>>>> labels;
+  for (auto const& b : row.boxes) {
+    if (place.named == boxes_named::of_label && b.label != place.label) continue;
+    auto const found = std::find_if(labels.begin(), labels.end(), [&](auto const& l) { return l.first == b.label; });
+    auto& list = found == labels.end() ? labels.emplace_back(b.label, std::vector<box<norm1000>>{}).second : found->second;
+    list.push_back(norm(b));
+  }
+  std::string out;
+  for (auto const& [label, list] : labels)
+    out += (out.empty() ? "" : "\n") + text::print_grounding(place.named == boxes_named::all ? label : "", list);
+  return out;
+}
+}  // namespace detail
+
+/// Ids, marks and patches of a row; boxes in pixels are those of `pictures` as they are, which may be changed ones.
+/// Errors: bad_argument (number of pictures; no learned token); bad_image, too_large (also beyond max_tokens), bad_text.
+template <text::tokenizer_configuration T>
+training_sample make_sample(text::tokenizer<T> const& t, conversation const& row, std::span<image const> pictures,
+                            sample_options const& options) {
+  if (pictures.size() != row.images.size())
+    MEDMO_THROW(errc::bad_argument, row.where, std::to_string(row.images.size()) + " pictures", std::to_string(pictures.size()));
+  index tokens = 0;  // before any picture is resized
+  for (auto const& p : pictures) tokens += vision::plan_image(p, options.pictures).tokens;
+  auto limit = [&](index found) {
+    if (found > options.max_tokens)
+      MEDMO_THROW(errc::too_large, row.where, "at most " + std::to_string(options.max_tokens) + " tokens", std::to_string(found));
+  };
+  limit(tokens);
+  std::vector<text::message> messages;
+  for (auto const& turn : row.turns) {
+    auto& m = messages.emplace_back(text::message{turn.role, {}, {}});
+    for (auto const& piece : turn.content) {
+      if (auto const* words = std::get_if<std::string>(&piece)) m.content.emplace_back(text::text_part{*words});
+      else if (auto const* place = std::get_if<box_place>(&piece)) m.content.emplace_back(text::text_part{detail::written_boxes(row, *place, pictures)});
+      else m.content.emplace_back(text::image_part{vision::plan_image(pictures[static_cast<std::size_t>(std::get<picture_place>(piece).image)], options.pictures).tokens});
+    }
+  }
+  training_sample s;
+  s.ids = text::render_chat(t, messages, {.prompt = text::generation_prompt::omit}).ids;
+  limit(static_cast<index>(s.ids.size()));
+  s.learned = learned_marks(t, std::span<index const>(s.ids), options.learned);
+  if (learned_tokens(s) == 0) MEDMO_THROW(errc::bad_argument, row.where, "a token to learn", "none");
+  for (auto const& p : pictures) {
+    auto patches = vision::preprocess(p, options.pictures);
+    s.pictures.push_back({patches.grid, std::move(patches.rows)});
+  }
+  return s;
+}
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
@@ -26248,8 +27603,34 @@ void check_config(io::model_config_file const& file) {
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <string>
+
+// ---- medmo/open_gguf.hpp
+// GGUF files found and opened as a checkpoint: a text model, and the vision tower that lies beside it.
+
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Where the vision tower of a text model is looked for: "mmproj-NAME.gguf" beside it; empty if there is none.
+inline std::string vision_gguf_beside(std::string const& text_gguf) {
+  std::filesystem::path const text(text_gguf), vision = text.parent_path() / ("mmproj-" + text.filename().string());
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(vision, ignored) ? vision.string() : std::string{};
+}
+
+/// Both files; an empty `vision_gguf` is none. Errors: those of gguf_file and gguf_checkpoint.
+inline io::gguf_checkpoint open_gguf(std::string const& text_gguf, std::string const& vision_gguf, io::file_mode mode = io::file_mode::map) {
+  std::optional<io::gguf_file> vision;
+  if (!vision_gguf.empty()) vision = io::gguf_file::open(vision_gguf, mode);
+  return io::gguf_checkpoint::open(io::gguf_file::open(text_gguf, mode), std::move(vision));
+}
+
+}  // namespace medmo::inline MEDMO_ABI
 
 namespace medmo::inline MEDMO_ABI {
 
@@ -26303,10 +27684,7 @@ vision::preprocess_options read_picture_options(io::gguf_file const& file) {
 
 template <model_configuration C>
 pretrained<C> load_gguf(std::string const& text_path, std::string const& vision_path, io::file_mode mode) {
-  std::optional<io::gguf_file> vision;
-  if (!vision_path.empty()) vision = io::gguf_file::open(vision_path, mode);
-  auto weights = std::make_shared<io::gguf_checkpoint const>(
-      io::gguf_checkpoint::open(io::gguf_file::open(text_path, mode), std::move(vision)));
+  auto weights = std::make_shared<io::gguf_checkpoint const>(open_gguf(text_path, vision_path, mode));
   if (vision_language_configuration<C> && !weights->vision())
     MEDMO_THROW(errc::missing_tensor, text_path, "a second GGUF with the vision tower (mmproj)", "the text model alone");
   check_config<C>(io::read_gguf_config(*weights));
@@ -26332,13 +27710,15 @@ pretrained<C> load(std::string const& text_gguf, std::string const& vision_gguf,
 }
 
 /// The model in `folder`, which must be of configuration C. Weights are mapped, not copied (file_mode::read copies them,
-/// for files that may shrink or slow file systems). A path that ends in ".gguf" is such a file, of a model without pictures.
+/// for files that may shrink or slow file systems). A path that ends in ".gguf" is such a file; its vision tower lies beside
+/// it (vision_gguf_beside).
 ///   auto model = medmo::load<medmo::medmo_4b>("MedMO-4B-Next");
 /// Errors: file_access, bad_json, bad_format, bad_config, missing_tensor, unused_tensor, wrong_shape, wrong_dtype,
 /// bad_text, unsupported; each names the file and the place.
 template <model_configuration C>
 pretrained<C> load(std::string const& folder, io::file_mode mode = io::file_mode::map) {
-  if (folder.ends_with(".gguf")) return detail::load_gguf<C>(folder, "", mode);
+  if (folder.ends_with(".gguf"))
+    return detail::load_gguf<C>(folder, vision_language_configuration<C> ? vision_gguf_beside(folder) : "", mode);
   check_config<C>(io::read_model_config(folder + "/config.json"));
   auto weights = std::make_shared<io::checkpoint const>(io::checkpoint::open(folder, mode));
   pretrained<C> p{.model = model<C>::load(std::move(weights), folder),
@@ -26601,6 +27981,234 @@ std::string config_json(dtype type) {
 template <model_configuration C>
 void write_config(std::string const& folder, dtype type) {
   io::write_file(folder + "/config.json", config_json<C>(type));
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+// ---- medmo/write_gguf.hpp
+// A model as GGUF files that this library and llama.cpp read: the text model in one, the vision tower (mmproj) in another, in
+// the types of a mix (io/gguf_mix.hpp). Matrices that have the wanted type already are copied, others are made of their f32
+// values; norms and biases are f32. The changes of gguf_checkpoint.hpp are made here the other way round.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI {
+
+struct write_gguf_options {
+  io::gguf_mix mix = io::gguf_mix::q8_0;
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress{};  ///< numbers written
+};
+
+namespace detail {
+template <class C>
+constexpr std::string_view gguf_architecture =
+    !C::text.qk_norm ? "llama" : C::text.rope == rope_kind::interleaved_mrope ? "qwen3vl" : "qwen3";
+
+/// A tensor on its way into a file: rows of f32, read one by one.
+struct gguf_row_source {
+  std::string name;
+  dtype type = dtype::f32;
+  std::vector<index> shape{};
+  index rows = 0, columns = 0;
+  std::function<void(index row, float* out)> read{};
+  kernels::stored_matrix const* as_stored = nullptr;  ///< copied as it is where it has the type
+};
+
+template <class C>
+void describe_text(pretrained<C> const& p, io::gguf_writer& out, io::gguf_mix mix) {
+  constexpr auto& t = C::text;
+  std::string const a(gguf_architecture<C>);
+  auto u32 = [](index v) { return static_cast<std::uint32_t>(v); };
+  out.set("general.architecture", a);
+  out.set("general.name", configuration_name<C>);
+  out.set("general.file_type", io::entry_of(mix).file_type);
+  out.set("general.quantization_version", std::uint32_t{2});
+  out.set(a + ".vocab_size", u32(t.vocab));
+  out.set(a + ".context_length", u32(t.max_positions));
+  out.set(a + ".embedding_length", u32(t.hidden));
+  out.set(a + ".block_count", u32(t.layers));
+  out.set(a + ".feed_forward_length", u32(t.intermediate));
+  out.set(a + ".attention.head_count", u32(t.heads));
+  out.set(a + ".attention.head_count_kv", u32(t.kv_heads));
+  out.set(a + ".attention.key_length", u32(t.head_dim));
+  out.set(a + ".attention.value_length", u32(t.head_dim));
+  out.set(a + ".attention.layer_norm_rms_epsilon", static_cast<float>(t.rms_norm_eps));
+  out.set(a + ".rope.freq_base", static_cast<float>(t.rope_theta));
+  if constexpr (t.rope == rope_kind::interleaved_mrope) {
+    std::vector<std::int32_t> sections;
+    for (index s : t.mrope_section) sections.push_back(static_cast<std::int32_t>(s));
+    sections.push_back(0);
+    out.set(a + ".rope.dimension_sections", sections);
+  } else {
+    out.set(a + ".rope.dimension_count", u32(t.head_dim));
+  }
+  if constexpr (vision_language_configuration<C>) out.set(a + ".n_deepstack_layers", u32(static_cast<index>(C::vision.deepstack.size())));
+  text::write_tokenizer_gguf(p.tokenizer, out);
+  out.set("tokenizer.ggml.eos_token_id", u32(tokens_of<C>.im_end));
+  out.set("tokenizer.ggml.padding_token_id", u32(tokens_of<C>.endoftext));
+  if constexpr (text::default_system_of<medmo::vocabulary_of<C>>.empty()) out.set("tokenizer.chat_template", text::chat_template);
+}
+
+template <vision_language_configuration C>
+void describe_vision(pretrained<C> const& p, io::gguf_writer& out, io::gguf_mix mix) {
+  constexpr auto& v = C::vision;
+  auto u32 = [](index x) { return static_cast<std::uint32_t>(x); };
+  out.set("general.architecture", "clip");
+  out.set("general.name", configuration_name<C>);
+  out.set("general.file_type", io::entry_of(mix).file_type);
+  out.set("general.quantization_version", std::uint32_t{2});
+  out.set("clip.has_vision_encoder", true);
+  out.set("clip.projector_type", "qwen3vl_merger");
+  out.set("clip.use_gelu", true);
+  out.set("clip.vision.image_size", u32(v.table_side() * v.patch));
+  out.set("clip.vision.patch_size", u32(v.patch));
+  out.set("clip.vision.embedding_length", u32(v.hidden));
+  out.set("clip.vision.feed_forward_length", u32(v.intermediate));
+  out.set("clip.vision.projection_dim", u32(v.out_hidden));
+  out.set("clip.vision.block_count", u32(v.depth));
+  out.set("clip.vision.attention.head_count", u32(v.heads));
+  out.set("clip.vision.attention.layer_norm_epsilon", static_cast<float>(v.norm_eps));
+  out.set("clip.vision.spatial_merge_size", u32(v.merge));
+  std::vector<bool> deepstack(static_cast<std::size_t>(v.depth));
+  for (std::size_t i = 0; i < v.deepstack.size(); ++i) deepstack[static_cast<std::size_t>(v.deepstack[i])] = true;
+  out.set("clip.vision.is_deepstack_layers", deepstack);
+  out.set("clip.vision.image_mean", std::vector<float>(p.pictures.mean.begin(), p.pictures.mean.end()));
+  out.set("clip.vision.image_std", std::vector<float>(p.pictures.deviation.begin(), p.pictures.deviation.end()));
+  out.set("clip.vision.image_min_pixels", u32(p.pictures.min_pixels));
+  out.set("clip.vision.image_max_pixels", u32(p.pictures.max_pixels));
+}
+
+/// The tensors of both files, those of the tower last. `weights` must outlive them.
+template <class C>
+std::vector<gguf_row_source> gguf_tensors(model_weights<C>& weights, io::gguf_mix mix) {
+  io::gguf_naming naming{.text = vision_language_configuration<C> ? "model.language_model." : "model."};
+  if constexpr (vision_language_configuration<C>)
+    for (std::size_t i = 0; i < C::vision.deepstack.size(); ++i) naming.deepstack.push_back(C::vision.deepstack[i]);
+  io::gguf_mix_model const model{C::text.layers, C::text.heads / C::text.kv_heads, C::text.tied_head};
+  std::vector<gguf_row_source> list;
+  for_each_tensor(weights, [&](std::string const& name, auto& tensor) {
+    gguf_row_source s{.name = *io::gguf_name(name, naming)};
+    bool const q = name.find(".q_proj.") != name.npos, k = name.find(".k_proj.") != name.npos;
+    bool const permuted = gguf_architecture<C> == "llama" && (q || k);
+    index const head = C::text.head_dim, half = head / 2;
+    auto from = [=](index row) { return permuted ? row - row % head + row % 2 * half + row % head / 2 : row; };
+    if constexpr (requires { tensor.stored; }) {
+      auto const* m = &tensor.stored;
+      s.rows = tensor.rows, s.columns = tensor.cols;
+      s.shape = {s.rows, s.columns};
+      s.type = io::type_in_mix(mix, s.name, s.columns, model);
+      s.read = [=](index row, float* out) { kernels::read_row(*m, from(row), out); };
+      if (!permuted) s.as_stored = m;
+    } else {
+      auto const* data = tensor.data;
+      s.rows = tensor.size, s.columns = 1;
+      s.shape = {s.rows};
+      s.read = [=](index row, float* out) { *out = data[from(row)]; };
+    }
+    if constexpr (vision_language_configuration<C>)
+      if (s.name == "v.patch_embd.weight") {  // [O, C, 2, P, P]: one kernel of f32 for each of the two frames
+        constexpr auto& v = C::vision;
+        constexpr index piece = v.patch * v.patch;
+        auto const whole = s.read;
+        for (index frame = 0; frame < 2; ++frame) {
+          auto part = s;
+          if (frame == 1) part.name += ".1";
+          part.type = dtype::f32;
+          part.as_stored = nullptr;
+          part.shape = {v.hidden, v.channels, v.patch, v.patch};
+          part.columns = v.channels * piece;
+          part.read = [=](index row, float* out) {
+            std::vector<float> both(static_cast<std::size_t>(v.patch_width()));
+            whole(row, both.data());
+            for (index c = 0; c < v.channels; ++c) std::copy_n(both.data() + (2 * c + frame) * piece, piece, out + c * piece);
+          };
+          list.push_back(std::move(part));
+        }
+        return;
+      }
+    list.push_back(std::move(s));
+  });
+  return list;
+}
+
+/// f32 numbers as bytes of a type.
+inline void store_row(dtype type, float const* x, index n, std::byte* out) {
+  if (type == dtype::f32)
+    std::memcpy(out, x, static_cast<std::size_t>(n) * sizeof(float));
+  else if (type == dtype::bf16)
+    kernels::arch::round_to_bf16(x, reinterpret_cast<bf16*>(out), n);
+  else
+    kernels::quantize_row(type, x, n, out);
+}
+
+inline void append_rows(io::gguf_writer& out, gguf_row_source const& s, std::function<void(index)> const& wrote) {
+  auto const row_bytes = bytes_for(s.type, static_cast<std::size_t>(s.columns));
+  index const piece = std::max<index>(1, (index{1} << 22) / std::max<index>(1, s.columns));
+  std::vector<std::byte> bytes;
+  for (index at = 0; at < s.rows; at += piece) {
+    index const n = std::min(piece, s.rows - at);
+    bytes.resize(static_cast<std::size_t>(n) * row_bytes);
+    if (s.as_stored && s.as_stored->type == s.type) {
+      std::memcpy(bytes.data(), s.as_stored->row_bytes(at), bytes.size());
+    } else {
+      std::atomic<bool> finite{true};
+      parallel_ranges(n, std::max<index>(1, (index{1} << 14) / s.columns), [&](index begin, index end) {
+        std::vector<float> row(static_cast<std::size_t>(s.columns));
+        for (index r = begin; r < end; ++r) {
+          s.read(at + r, row.data());
+          for (float x : row)
+            if (!std::isfinite(x)) finite = false;
+          store_row(s.type, row.data(), s.columns, bytes.data() + static_cast<std::size_t>(r) * row_bytes);
+        }
+      });
+      if (!finite) MEDMO_THROW(errc::not_finite, "tensor " + s.name, "finite numbers", "others");
+    }
+    out.append(bytes);
+    wrote(n * s.columns);
+  }
+}
+}  // namespace detail
+
+/// Writes the text model to `text_path` and, if it has one, its vision tower to `vision_path` (empty: not written). Each file
+/// appears whole or not at all, the text model last. Errors: file_access; not_finite naming the tensor.
+template <model_configuration C>
+void write_gguf(pretrained<C> const& p, std::string const& text_path, std::string const& vision_path, write_gguf_options const& options = {}) {
+  auto weights = p.model.weights();
+  auto const tensors = detail::gguf_tensors<C>(weights, options.mix);
+  auto of_tower = [](detail::gguf_row_source const& t) { return t.name.starts_with("v.") || t.name.starts_with("mm."); };
+  auto wanted = [&](auto const& t) { return !of_tower(t) || !vision_path.empty(); };
+  std::uint64_t total = 0, done = 0;
+  for (auto const& t : tensors)
+    if (wanted(t)) total += static_cast<std::uint64_t>(t.rows * t.columns);
+  auto wrote = [&](index numbers) {
+    done += static_cast<std::uint64_t>(numbers);
+    if (options.on_progress) options.on_progress(done, total);
+  };
+  auto write = [&](io::gguf_writer& out, bool tower) {
+    for (auto const& t : tensors)
+      if (of_tower(t) == tower) out.declare(t.name, t.type, t.shape);
+    for (auto const& t : tensors)
+      if (of_tower(t) == tower) detail::append_rows(out, t, wrote);
+    out.commit();
+  };
+  if constexpr (vision_language_configuration<C>)
+    if (!vision_path.empty()) {
+      io::gguf_writer out(vision_path);
+      detail::describe_vision(p, out, options.mix);
+      write(out, true);
+    }
+  io::gguf_writer out(text_path);
+  detail::describe_text(p, out, options.mix);
+  write(out, false);
 }
 
 }  // namespace medmo::inline MEDMO_ABI
