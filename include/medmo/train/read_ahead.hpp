@@ -84,7 +84,7 @@ class read_ahead {
         made_.push_back({std::move(*next), size});
         bytes_ += size;
       } else {
-        fault_ = fault;
+        fault_ = std::move(fault);  // its last owner is the other thread
         ended_ = true;
       }
       ready_.notify_one();
