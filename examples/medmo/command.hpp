@@ -12,8 +12,10 @@
 #include <type_traits>
 
 #include "medmo/check_config.hpp"
+#include "medmo/io/gguf_config.hpp"
 #include "medmo/io/model_config.hpp"
 #include "medmo/model/config.hpp"
+#include "medmo/open_gguf.hpp"
 
 namespace command {
 
@@ -26,6 +28,7 @@ void add_embed(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_quantize(CLI::App& app);
 
 template <class... C>
 struct configuration_list {};
@@ -48,9 +51,13 @@ void for_matching(configuration_list<C...>, std::string const& path, medmo::io::
 }
 }  // namespace detail
 
-/// f(std::type_identity<C>) for the configuration that the folder's config.json states.
+/// f(std::type_identity<C>) for the configuration that a folder's config.json states, or a GGUF with the tower beside it.
 template <class F>
 void with_configuration(std::string const& folder, F&& f) {
+  if (folder.ends_with(".gguf")) {
+    auto files = medmo::open_gguf(folder, medmo::vision_gguf_beside(folder));
+    return detail::for_matching(configurations{}, folder, medmo::io::read_gguf_config(files), f);
+  }
   std::string path = folder + "/config.json";
   detail::for_matching(configurations{}, path, medmo::io::read_model_config(path), f);
 }

@@ -47,9 +47,8 @@ std::uint64_t content_hash(medmo::tensor_ref const& t) {
   return h;
 }
 
-template <class C>
-void inspect(inspect_arguments const& args) {
-  auto source = std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(args.model));
+template <class C, class Source>
+void inspect(inspect_arguments const& args, std::shared_ptr<Source const> source) {
   auto model = medmo::model<C>::load(source, args.model);  // refuses what is missing, unknown or mis-shaped
   std::map<std::string, std::pair<std::size_t, std::size_t>> by_type;
   std::size_t parameters = 0;
@@ -111,7 +110,7 @@ void inspect(inspect_arguments const& args) {
 void add_inspect(CLI::App& app) {
   auto args = std::make_shared<inspect_arguments>();
   auto* sub = app.add_subcommand("inspect", "Configuration, tensors, memory plan and hashes of a model folder");
-  sub->add_option("--model", args->model, "Hugging Face folder of the model")->required();
+  sub->add_option("--model", args->model, "Hugging Face folder or GGUF of the model")->required();
   sub->add_option("--width", args->width, "Picture of the plan")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--height", args->height, "Picture of the plan")->check(CLI::PositiveNumber)->capture_default_str();
   sub->add_option("--prompt-tokens", args->prompt_tokens, "Words of the plan")->check(CLI::NonNegativeNumber)->capture_default_str();
@@ -122,7 +121,12 @@ void add_inspect(CLI::App& app) {
   sub->add_flag("--json", args->json, "One JSON object on stdout");
   sub->callback([args] {
     medmo::set_thread_count(args->threads);
-    with_configuration(args->model, [&]<class C>(std::type_identity<C>) { inspect<C>(*args); });
+    with_configuration(args->model, [&]<class C>(std::type_identity<C>) {
+      if (args->model.ends_with(".gguf"))
+        inspect<C>(*args, std::make_shared<medmo::io::gguf_checkpoint const>(medmo::open_gguf(args->model, medmo::vision_gguf_beside(args->model))));
+      else
+        inspect<C>(*args, std::make_shared<medmo::io::checkpoint const>(medmo::io::checkpoint::open(args->model)));
+    });
   });
 }
 

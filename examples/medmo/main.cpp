@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   command::add_evaluate(app);
   command::add_init(app);
   command::add_inspect(app);
+  command::add_quantize(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -179,6 +179,38 @@ class Ask(unittest.TestCase):
               "(with the program, its libraries and the tokenizer)", file=sys.stderr)
 
 
+class Quantize(unittest.TestCase):
+    def test_few_bits(self):
+        out = ROOT / "small.gguf"
+        call("quantize", "--model", NANO, "--type", "q4_k_m", "--out", out)
+        report = json.loads(call("inspect", "--model", out, "--json"))
+        self.assertEqual(report["configuration"], "medmo_nano")
+        self.assertEqual(report["compute"], "BF16")
+        self.assertGreaterEqual(set(report["stored"]), {"Q4_K", "Q6_K", "Q8_0", "F32"})
+        whole = json.loads(call("inspect", "--model", NANO, "--json"))
+        self.assertEqual(report["parameters"], whole["parameters"])
+        self.assertLess(report["plan"]["weights_bytes"], 0.3 * whole["plan"]["weights_bytes"])
+        again = ROOT / "again.gguf"  # a GGUF is a model like any other
+        call("quantize", "--model", out, "--type", "q8_0", "--out", again)
+        self.assertIn("Q8_0", json.loads(call("inspect", "--model", again, "--json"))["stored"])
+
+    def test_refused(self):
+        out = ROOT / "there.gguf"
+        out.write_bytes(b"something")
+        (ROOT / "alone.gguf").write_bytes(b"GGUF")
+        for name, arguments, said in (
+                ("a file that is there", ["quantize", "--model", NANO, "--out", out], "no file there yet"),
+                ("another ending", ["quantize", "--model", NANO, "--out", ROOT / "x.bin"], ".gguf"),
+                ("an unknown type", ["quantize", "--model", NANO, "--type", "q9_0", "--out", ROOT / "x.gguf"], "q9_0"),
+                ("a cut file", ["inspect", "--model", ROOT / "alone.gguf"], "alone.gguf"),
+                ("no file", ["inspect", "--model", ROOT / "none.gguf"], "none.gguf")):
+            with self.subTest(name):
+                done = run(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(said, done.stderr)
+        self.assertEqual(out.read_bytes(), b"something")
+
+
 class Batch(unittest.TestCase):
     """ask --batch: answers in order, the same as one by one, through a kill, for bad rows too."""
 
