@@ -4120,6 +4120,94 @@ inline void write_file(std::string const& path, std::string_view text) {
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
+// ---- medmo/io/atomic_folder.hpp
+// A folder that appears whole or not at all: filled under another name beside its place, flushed to the disk with every file
+// in it, then renamed. What a crash leaves behind has a name that begins with ".part-" and is swept away by the next writer.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+namespace detail {
+/// A file or folder to the disk itself.
+inline void flush(std::string const& path) {
+  int const d = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  int fault = d < 0 ? errno : ::fsync(d) == 0 ? 0 : errno;
+  if (d >= 0) ::close(d);
+  if (fault) MEDMO_THROW(errc::file_access, path, "a disk that takes it", std::strerror(fault));
+}
+}  // namespace detail
+
+/// io::atomic_folder next(parent, "step-10"); write files into next.path(); next.commit();
+/// One writer in `parent` at a time. Destroyed without commit, it leaves nothing. Errors: file_access; `parent`/`name` is then
+/// as it was before.
+class atomic_folder {
+ public:
+  atomic_folder(std::string parent, std::string const& name) : parent_(std::move(parent)), place_(parent_ + "/" + name), path_(parent_ + "/.part-" + name) {
+    std::error_code fault;
+    std::filesystem::create_directories(parent_, fault);
+    if (fault) MEDMO_THROW(errc::file_access, parent_, "a folder that can be made", fault.message());
+    if (std::filesystem::exists(std::filesystem::symlink_status(place_, fault)))
+      MEDMO_THROW(errc::file_access, place_, "nothing there yet", "something");
+    sweep(parent_);
+    if (::mkdir(path_.c_str(), 0777) != 0) MEDMO_THROW(errc::file_access, path_, "a folder that can be made", std::strerror(errno));
+    there_ = true;
+  }
+  atomic_folder(atomic_folder const&) = delete;
+  ~atomic_folder() {
+    if (there_) remove(path_);
+  }
+
+  std::string const& path() const { return path_; }  ///< where to write
+
+  void commit() {
+    std::error_code fault;
+    for (std::filesystem::recursive_directory_iterator it(path_, fault), end; !fault && it != end; it.increment(fault))
+      detail::flush(it->path().string());
+    if (fault) MEDMO_THROW(errc::file_access, path_, "a folder that can be listed", fault.message());
+    detail::flush(path_);
+    if (::rename(path_.c_str(), place_.c_str()) != 0) MEDMO_THROW(errc::file_access, place_, "a folder that can be completed", std::strerror(errno));
+    there_ = false;
+    detail::flush(parent_);  // the new name; if this fails, the folder is whole but may be gone after a loss of power
+  }
+
+  /// Takes `parent`/`name` away: at once as far as readers can see, then its files. Errors: none; what stays is swept later.
+  static void discard(std::string const& parent, std::string const& name) {
+    std::string const aside = parent + "/.part-old-" + name;
+    remove(aside);
+    if (::rename((parent + "/" + name).c_str(), aside.c_str()) == 0) remove(aside);
+  }
+
+ private:
+  static void remove(std::string const& path) {
+    std::error_code fault;
+    std::filesystem::remove_all(path, fault);
+  }
+  static void sweep(std::string const& parent) {
+    std::error_code fault;
+    std::filesystem::directory_iterator it(parent, fault), end;
+    std::vector<std::string> left;
+    for (; !fault && it != end; it.increment(fault))
+      if (it->path().filename().string().starts_with(".part-")) left.push_back(it->path().string());
+    for (auto const& path : left) remove(path);
+  }
+
+  std::string parent_, place_, path_;
+  bool there_ = false;
+};
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
 // ---- medmo/io/checkpoint.hpp
 // The tensors of a Hugging Face folder: model.safetensors, or else the shards that model.safetensors.index.json names
 // (the order in which transformers looks).
@@ -7152,6 +7240,32 @@ class gguf_writer {
   std::size_t current_ = 0;
   std::optional<atomic_file> file_;
 };
+
+}  // namespace medmo::inline MEDMO_ABI::io
+
+// ---- medmo/io/html.hpp
+// Text from data and models on its way into a page.
+
+#include <string>
+#include <string_view>
+
+namespace medmo::inline MEDMO_ABI::io {
+
+/// Text as HTML shows it: markup means nothing, bytes that are no UTF-8 are U+FFFD, control characters are spaces.
+inline std::string escape_html(std::string_view text) {
+  auto const quoted = json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
+  auto const sound = json::parse(quoted, nullptr, false).get<std::string>();
+  std::string out;
+  for (char c : sound) {
+    if (c == '&') out += "&amp;";
+    else if (c == '<') out += "&lt;";
+    else if (c == '>') out += "&gt;";
+    else if (c == '"') out += "&quot;";
+    else if (c == '\'') out += "&#39;";
+    else out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? ' ' : c;
+  }
+  return out;
+}
 
 }  // namespace medmo::inline MEDMO_ABI::io
 
@@ -22259,6 +22373,18 @@ inline advantages advantages_of(std::span<std::optional<double> const> rewards, 
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/augment.hpp
+// Changes to pictures of a row that its boxes follow: crop, scale, mirror, intensity. A function of the options and of one
+// random stream. Boxes come out in pixels of the changed picture. Not done where the words would become wrong: the rules stand
+// with the options.
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <vector>
+
 // ---- medmo/train/conversation.hpp
 // One row of training data: a conversation with its pictures and boxes, read from either of two forms of JSON.
 //   ours      {"messages": [{"role", "content"}], "images": [PATH], "boxes": [{"label", "box": [x1, y1, x2, y2], "image"}], "unit":
@@ -22532,6 +22658,175 @@ inline conversation read_conversation(io::json const& row, std::string where) {
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+namespace medmo::inline MEDMO_ABI::train {
+
+/// All off as it stands. Geometry is left alone in a row whose words hold coordinates themselves ("<box>", "bbox", "<|box").
+struct augment_options {
+  double crop = 0;            ///< probability of a window of the picture
+  double least_area = 0.6;    ///< share of the picture that the window has at least
+  /// A box keeps what lies in the window; with less than this share of its area left it is dropped. A window that drops a
+  /// box named by its number, all boxes of a named label, or all boxes there are, is not taken.
+  double least_box = 0.5;
+  double scale = 0;           ///< probability of another size
+  double least_scale = 0.75, most_scale = 1.25;
+  /// Probability of mirroring left to right; never where the words or labels say left or right. Anatomy has sides: off by
+  /// default.
+  double flip = 0;
+  double intensity = 0;       ///< probability of v' = (v - 128) contrast + 128 + brightness
+  double contrast = 0.2;      ///< contrast in 1 +- this
+  double brightness = 20;     ///< brightness in +- this, of 255
+};
+
+/// Errors: bad_argument naming the option.
+inline void check(augment_options const& o) {
+  auto within = [](char const* name, double v, double least, double most) {
+    if (!(v >= least && v <= most)) MEDMO_THROW(errc::bad_argument, std::string("augment: ") + name, std::to_string(least) + " .. " + std::to_string(most), std::to_string(v));
+  };
+  within("crop", o.crop, 0, 1);
+  within("least_area", o.least_area, 0.01, 1);
+  within("least_box", o.least_box, 0, 1);
+  within("scale", o.scale, 0, 1);
+  within("least_scale", o.least_scale, 0.1, 10);
+  within("most_scale", o.most_scale, o.least_scale, 10);
+  within("flip", o.flip, 0, 1);
+  within("intensity", o.intensity, 0, 1);
+  within("contrast", o.contrast, 0, 0.99);
+  within("brightness", o.brightness, 0, 255);
+}
+
+namespace detail {
+/// Is the word there, as a word, in letters of either case?
+inline bool says(std::string_view text, std::string_view word) {
+  auto low = [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); };
+  auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
+  for (std::size_t i = 0; i + word.size() <= text.size(); ++i) {
+    bool same = (i == 0 || !letter(text[i - 1])) && (i + word.size() == text.size() || !letter(text[i + word.size()]));
+    for (std::size_t k = 0; same && k < word.size(); ++k) same = low(text[i + k]) == word[k];
+    if (same) return true;
+  }
+  return false;
+}
+template <class F>
+bool any_words(conversation const& row, F&& f) {
+  for (auto const& turn : row.turns)
+    for (auto const& piece : turn.content)
+      if (auto const* words = std::get_if<std::string>(&piece); words && f(*words)) return true;
+  return std::any_of(row.boxes.begin(), row.boxes.end(), [&](auto const& b) { return f(b.label); });
+}
+
+inline image cut(image const& p, index left, index top, index width, index height) {
+  image out(width, height);
+  for (index y = 0; y < height; ++y) std::copy_n(p.at(left, top + y), 3 * width, out.at(0, y));
+  return out;
+}
+inline void mirror(image& p) {
+  for (index y = 0; y < p.height; ++y)
+    for (index x = 0; x < p.width / 2; ++x) std::swap_ranges(p.at(x, y), p.at(x, y) + 3, p.at(p.width - 1 - x, y));
+}
+
+/// The boxes of `row` that stay when picture `i` becomes a window; nothing where the window may not be.
+inline std::optional<std::vector<stated_box>> boxes_in(conversation const& row, index i, box<pixel> const& window, double least) {
+  std::vector<stated_box> kept;
+  for (auto const& b : row.boxes) {
+    auto in = b;
+    if (b.image == i) {
+      auto const& px = std::get<box<pixel>>(b.where);
+      box<pixel> const c{std::max(px.x1, window.x1), std::max(px.y1, window.y1), std::min(px.x2, window.x2), std::min(px.y2, window.y2)};
+      double const area = (px.x2 - px.x1) * (px.y2 - px.y1), left = std::max(0.0, c.x2 - c.x1) * std::max(0.0, c.y2 - c.y1);
+      if (c.x1 > c.x2 || c.y1 > c.y2 || left < least * area) continue;
+      in.where = box<pixel>{c.x1 - window.x1, c.y1 - window.y1, c.x2 - window.x1, c.y2 - window.y1};
+    }
+    kept.push_back(std::move(in));
+  }
+  if (kept.size() == row.boxes.size()) return kept;
+  if (kept.empty()) return std::nullopt;
+  for (auto const& turn : row.turns)
+    for (auto const& piece : turn.content) {
+      auto const* place = std::get_if<box_place>(&piece);
+      if (!place || place->named == boxes_named::all) continue;
+      if (place->named == boxes_named::by_number) return std::nullopt;  // numbers would move
+      if (std::none_of(kept.begin(), kept.end(), [&](auto const& b) { return b.label == place->label; })) return std::nullopt;
+    }
+  return kept;
+}
+}  // namespace detail
+
+/// Changes `pictures`, one for each of row.images, and the row's boxes with them. The k-th picture takes the random numbers
+/// 16 k .. 16 k + 15. Errors: bad_argument (options, number of pictures); too_large.
+inline void augment(conversation& row, std::vector<image>& pictures, augment_options const& o, random_stream const& random) {
+  check(o);
+  if (pictures.size() != row.images.size())
+    MEDMO_THROW(errc::bad_argument, row.where, std::to_string(row.images.size()) + " pictures", std::to_string(pictures.size()));
+  for (auto& b : row.boxes)
+    if (auto const* n = std::get_if<box<norm1000>>(&b.where)) {
+      auto const& p = pictures[static_cast<std::size_t>(b.image)];
+      b.where = to_pixel(*n, p.width, p.height);
+    }
+  bool const moves = !detail::any_words(row, [](std::string const& s) {
+    return s.find("<box>") != s.npos || s.find("bbox") != s.npos || s.find("<|box") != s.npos;
+  });
+  bool const mirrors = moves && !detail::any_words(row, [](std::string const& s) { return detail::says(s, "left") || detail::says(s, "right"); });
+  for (std::size_t k = 0; k < pictures.size(); ++k) {
+    auto& p = pictures[k];
+    auto const i = static_cast<index>(k);
+    auto draw = [&](std::uint64_t n) { return random.uniform(16 * k + n); };
+    auto between = [&](std::uint64_t n, double least, double most) { return least + (most - least) * draw(n); };
+    auto each_box = [&](auto&& f) {
+      for (auto& b : row.boxes)
+        if (b.image == i) f(std::get<box<pixel>>(b.where));
+    };
+    if (moves && draw(0) < o.crop) {
+      double const side = std::sqrt(between(1, o.least_area, 1));
+      index const w = std::clamp<index>(std::lround(side * static_cast<double>(p.width)), 1, p.width);
+      index const h = std::clamp<index>(std::lround(side * static_cast<double>(p.height)), 1, p.height);
+      auto const left = static_cast<index>(draw(2) * static_cast<double>(p.width - w + 1));
+      auto const top = static_cast<index>(draw(3) * static_cast<double>(p.height - h + 1));
+      auto real = [](index n) { return static_cast<double>(n); };
+      if (auto kept = detail::boxes_in(row, i, {real(left), real(top), real(left + w), real(top + h)}, o.least_box)) {
+        row.boxes = std::move(*kept);
+        p = detail::cut(p, left, top, w, h);
+      }
+    }
+    if (moves && draw(4) < o.scale) {
+      double const s = between(5, o.least_scale, o.most_scale);
+      index const w = std::max<index>(1, std::lround(s * static_cast<double>(p.width))), h = std::max<index>(1, std::lround(s * static_cast<double>(p.height)));
+      double const sx = static_cast<double>(w) / static_cast<double>(p.width), sy = static_cast<double>(h) / static_cast<double>(p.height);
+      p = kernels::resample_bicubic(p, w, h, kernels::resample_rule::pillow);
+      each_box([&](auto& b) { b = {b.x1 * sx, b.y1 * sy, b.x2 * sx, b.y2 * sy}; });
+    }
+    if (mirrors && draw(6) < o.flip) {
+      detail::mirror(p);
+      auto const w = static_cast<double>(p.width);
+      each_box([&](auto& b) { b = {w - b.x2, b.y1, w - b.x1, b.y2}; });
+    }
+    if (draw(7) < o.intensity) {
+      double const contrast = between(8, 1 - o.contrast, 1 + o.contrast), brightness = between(9, -o.brightness, o.brightness);
+      for (auto& v : p.pixels) v = static_cast<std::uint8_t>(std::clamp(std::nearbyint((v - 128.0) * contrast + 128 + brightness), 0.0, 255.0));
+    }
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/checkpoint.hpp
+// States of a run on disk, from which it goes on bit for bit. OUT/step-00000120/ holds
+//   state.json             steps, skipped steps, the place in the data, and what the caller adds
+//   training.safetensors   value.NAME, first.NAME, second.NAME [rows, cols] f32 of each trained tensor
+//   model/ or adapter/     written by the caller: what other programs load
+//   manifest.json          {"files": {PATH: {"bytes", "blake2s"}}} of all of these, written last
+// A folder appears whole (io/atomic_folder.hpp). Of several the newest whose manifest is true is taken; the others are told.
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 // ---- medmo/train/data_order.hpp
 // Which rows make which step: a shuffle that is a pure function of seed and epoch, batches of rows of like length, and the
 // share of one rank. Nothing is stored but a cursor of two numbers, so a run goes on anywhere. Knows no files.
@@ -22669,6 +22964,172 @@ inline index samples_per_pass(std::span<index const> tokens, index limit) {
   for (std::size_t n = tokens.size(); n > 1; --n)
     if (fits(n)) return static_cast<index>(n);
   return 1;
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// All of a run that is not a tensor. Random numbers are functions of seed and step: they have no other state.
+struct run_state {
+  index steps = 0, skipped = 0;
+  data_cursor next{};             ///< batch that the next step takes
+  io::json more = io::json::object();  ///< the caller's: the recipe's hash, completions sampled so far ...
+};
+
+namespace detail {
+/// Bytes and hash of every file below `folder` but the manifest itself.
+inline io::json manifest_of(std::string const& folder) {
+  namespace fs = std::filesystem;
+  io::json files = io::json::object();
+  std::error_code fault;
+  for (fs::recursive_directory_iterator it(folder, fault), end; !fault && it != end; it.increment(fault)) {
+    if (it->is_directory(fault)) continue;
+    auto const name = it->path().lexically_relative(folder).generic_string();
+    if (name == "manifest.json") continue;
+    auto const file = io::mapped_file::open(it->path().string());
+    files[name] = {{"bytes", file.bytes().size()}, {"blake2s", hex(blake2s().add(file.bytes()).finish())}};
+  }
+  if (fault) MEDMO_THROW(errc::file_access, folder, "a folder that can be listed", fault.message());
+  return io::json{{"files", files}};
+}
+}  // namespace detail
+
+/// Is every file of the folder the one that was written, with none missing and none more? The reason why not, or nothing.
+inline std::string fault_of_checkpoint(std::string const& folder) {
+  try {
+    auto const written = io::read_json(folder + "/manifest.json");
+    auto const found = detail::manifest_of(folder);
+    if (written == found) return {};
+    if (!written.is_object() || !written.contains("files") || !written["files"].is_object()) return folder + "/manifest.json: expected a list of files";
+    for (auto const& [name, entry] : written["files"].items())
+      if (!found["files"].contains(name)) return folder + ": expected file " + io::excerpt(name) + ", found none";
+      else if (found["files"][name] != entry) return folder + ": expected " + io::excerpt(name) + " as it was written, found other bytes";
+    return folder + ": expected the files of its manifest, found more";
+  } catch (error const& e) {
+    return e.what();
+  }
+}
+
+class checkpoint_folder {
+ public:
+  /// OUT need not be there yet; `keep` states stay when another is written.
+  explicit checkpoint_folder(std::string out, std::size_t keep = 2) : out_(std::move(out)), keep_(std::max<std::size_t>(1, keep)) {}
+
+  /// Writes the state of step `state.steps`; write_model(folder) adds a subfolder of its own. Then older ones are taken away.
+  /// Does nothing if that step is there already and good. Errors: file_access and those of write_model; the states that were
+  /// there are then there still.
+  void save(run_state const& state, std::span<parameter const> all, std::function<void(std::string const&)> const& write_model) const {
+    auto const name = name_of(state.steps);
+    if (std::filesystem::exists(out_ + "/" + name)) {
+      if (fault_of_checkpoint(out_ + "/" + name).empty()) return;
+      io::atomic_folder::discard(out_, name);
+    }
+    io::atomic_folder folder(out_, name);
+    if (write_model) write_model(folder.path());
+    write_tensors(folder.path() + "/training.safetensors", all);
+    io::ordered_json const document = {{"steps", state.steps}, {"skipped", state.skipped}, {"epoch", state.next.epoch},
+                                       {"batch", state.next.batch}, {"more", state.more}};
+    io::write_file(folder.path() + "/state.json", document.dump(2) + "\n");
+    io::write_file(folder.path() + "/manifest.json", detail::manifest_of(folder.path()).dump(2) + "\n");
+    folder.commit();
+    auto const states = list();
+    for (std::size_t i = keep_; i < states.size(); ++i) io::atomic_folder::discard(out_, name_of(states[i]));
+  }
+
+  struct found {
+    std::string folder;
+    std::vector<std::string> skipped;  ///< one sentence for each newer state that is torn or changed
+  };
+  /// The newest good state; an empty folder name where there is none.
+  found newest() const {
+    found f;
+    for (index step : list()) {
+      auto const folder = out_ + "/" + name_of(step);
+      auto fault = fault_of_checkpoint(folder);
+      if (fault.empty()) {
+        f.folder = folder;
+        break;
+      }
+      f.skipped.push_back(std::move(fault));
+    }
+    return f;
+  }
+
+  /// The steps of all states, the newest first, good or not.
+  std::vector<index> list() const {
+    std::vector<index> steps;
+    std::error_code fault;
+    for (std::filesystem::directory_iterator it(out_, fault), end; !fault && it != end; it.increment(fault)) {
+      auto const name = it->path().filename().string();
+      if (name.size() != 13 || !name.starts_with("step-") || name.find_first_not_of("0123456789", 5) != name.npos) continue;
+      steps.push_back(static_cast<index>(std::stol(name.substr(5))));
+    }
+    std::sort(steps.rbegin(), steps.rend());
+    return steps;
+  }
+  std::string const& out() const { return out_; }
+
+ private:
+  static std::string name_of(index step) {
+    if (step < 0 || step > 99'999'999) MEDMO_THROW(errc::bad_argument, "checkpoint", "a step of at most 8 digits", std::to_string(step));
+    char text[24];
+    std::snprintf(text, sizeof text, "step-%08lld", static_cast<long long>(step));
+    return text;
+  }
+  static void write_tensors(std::string const& path, std::span<parameter const> all) {
+    std::vector<io::named_tensor> tensors;
+    for (auto const& p : all)
+      for (auto [kind, data] : {std::pair{"value.", p.value}, {"first.", p.first}, {"second.", p.second}})
+        tensors.push_back({kind + p.name, {dtype::f32, {p.rows, p.cols}, std::as_bytes(std::span(data, static_cast<std::size_t>(p.size)))}});
+    io::write_safetensors(path, tensors);
+  }
+
+  std::string out_;
+  std::size_t keep_;
+};
+
+/// Puts the tensors of a state back and gives the rest of it. Nothing is changed unless all of them are there and fit.
+/// Errors: file_access, bad_json, bad_format, missing_tensor, unused_tensor, wrong_shape, wrong_dtype.
+inline run_state restore(std::string const& folder, std::span<parameter const> all) {
+  std::string const path = folder + "/training.safetensors";
+  auto const document = io::read_json(folder + "/state.json");
+  io::json_fields const fields(document, folder + "/state.json");
+  run_state state;
+  auto number = [&](char const* name) {
+    auto const n = fields.integer(name);
+    if (!n || *n < 0) MEDMO_THROW(errc::bad_json, fields.where(name), "a number from 0", n ? std::to_string(*n) : "none");
+    return *n;
+  };
+  state.steps = number("steps");
+  state.skipped = number("skipped");
+  state.next = {number("epoch"), number("batch")};
+  if (auto const* more = fields.find("more")) state.more = *more;
+
+  auto const file = io::safetensors_file::open(path);
+  std::vector<std::pair<float*, std::span<std::byte const>>> copies;
+  for (auto const& p : all)
+    for (auto [kind, to] : {std::pair{"value.", p.value}, {"first.", p.first}, {"second.", p.second}}) {
+      auto const t = file.find(kind + p.name);
+      if (!t) MEDMO_THROW(errc::missing_tensor, path, "tensor " + (kind + p.name), "none of that name");
+      std::vector<index> const shape{p.rows, p.cols};
+      if (t->shape != shape) MEDMO_THROW(errc::wrong_shape, path + ": tensor " + (kind + p.name), shape_text(shape), shape_text(t->shape));
+      if (t->type != dtype::f32) MEDMO_THROW(errc::wrong_dtype, path + ": tensor " + (kind + p.name), "F32", std::string(name_of(t->type)));
+      copies.emplace_back(to, t->bytes);
+    }
+  if (copies.size() != file.names().size())
+    MEDMO_THROW(errc::unused_tensor, path, std::to_string(copies.size()) + " tensors", std::to_string(file.names().size()));
+  for (auto const& [to, bytes] : copies) std::memcpy(to, bytes.data(), bytes.size());
+  return state;
+}
+
+/// The same for a trainer, whose bf16 copies then follow.
+template <class Trainer>
+run_state restore_trainer(std::string const& folder, Trainer& trainer) {
+  auto state = restore(folder, trainer.parameters().all());
+  for (auto const& p : trainer.parameters().all()) trainer.parameters().round(p);
+  trainer.resume(state.steps, state.skipped);
+  return state;
 }
 
 }  // namespace medmo::inline MEDMO_ABI::train
@@ -24265,6 +24726,184 @@ class grpo_trainer {
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/grpo_log.hpp
+// What a step of GRPO leaves behind: a JSON line of its numbers, with some of its completions and, for those with a picture,
+// a PNG of it with the boxes drawn. grpo_page.hpp shows a file of such lines.
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// The numbers of a step. Shares lie in 0..1, times are seconds, lengths and speeds tokens.
+inline io::ordered_json log_line(grpo_report const& r) {
+  auto spread_json = [](spread const& s) {
+    return io::ordered_json{{"mean", s.mean}, {"deviation", s.deviation}, {"present", s.present}};
+  };
+  auto const n = static_cast<double>(std::max<index>(r.completions, 1));
+  auto const loss = r.loss();
+  io::ordered_json rewards = io::ordered_json::object();
+  for (auto const& one : r.rewards)
+    rewards[one.name] = {{"weight", one.weight}, {"before", spread_json(one.before)}, {"after", spread_json(one.after)}};
+  double const seconds = (r.sampling_ms + r.learning_ms) / 1000;
+  return {{"step", r.step},
+          {"reward", spread_json(r.total)},
+          {"rewards", std::move(rewards)},
+          {"groups", r.groups},
+          {"constant_share", r.constant_share()},
+          {"loss", r.iterations.empty() ? 0 : r.iterations.front().loss},
+          {"clip_low", loss.low_share()},
+          {"clip_high", loss.high_share()},
+          {"least_ratio", loss.least_ratio},
+          {"greatest_ratio", loss.greatest_ratio},
+          {"kl", loss.mean_kl()},
+          {"entropy", r.surprise},
+          {"length", {{"mean", r.mean_length()}, {"least", r.shortest}, {"greatest", r.longest}}},
+          {"truncated_share", static_cast<double>(r.truncated) / n},
+          {"gradient_norm", r.update.gradient_norm},
+          {"rate_factor", r.update.rate_factor},
+          {"learned", r.learned},
+          {"skipped", r.update.skipped},
+          {"sampling_seconds", r.sampling_ms / 1000},
+          {"learning_seconds", r.learning_ms / 1000},
+          {"tokens_per_second", seconds > 0 ? static_cast<double>(r.tokens) / seconds : 0}};
+}
+
+/// Adds to `line` the best and the worst completion of each of the last step's first `most` prompts; pictures go into `folder` as
+/// step-STEP-NUMBER.png. Errors: file_access, bad_image.
+template <model_configuration C>
+void add_samples(io::ordered_json& line, grpo_trainer<C> const& t, std::string const& folder, std::size_t most) {
+  auto const prompts = t.prompts();
+  auto const all = t.completions();
+  if (prompts.empty()) return;
+  std::size_t const group = all.size() / prompts.size();
+  auto& out = line["samples"] = io::ordered_json::array();
+  for (std::size_t p = 0; p < std::min(most, prompts.size()); ++p) {
+    auto const advantages = t.advantages().subspan(p * group, group);
+    auto const [worst, best] = std::minmax_element(advantages.begin(), advantages.end());
+    for (auto at : {best, worst}) {
+      auto const i = p * group + static_cast<std::size_t>(at - advantages.begin());
+      auto const& c = all[i];
+      io::ordered_json one{{"prompt", prompts[p].text}, {"number", c.prompt}, {"text", c.text}, {"advantage", *at},
+                           {"reward", t.totals()[i] ? io::ordered_json(*t.totals()[i]) : io::ordered_json()},
+                           {"tokens", c.tokens.size()}, {"truncated", c.truncated()}};
+      if (!prompts[p].pictures.empty()) {
+        auto const name = "step-" + std::to_string(line["step"].template get<index>()) + "-" + std::to_string(out.size()) + ".png";
+        io::write_png((std::filesystem::path(folder) / name).string(), vision::overlay(prompts[p].pictures.back(), c.detections));
+        one["picture"] = name;
+      }
+      out.push_back(std::move(one));
+      if (best == worst) break;
+    }
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/grpo_page.hpp
+// A page of a GRPO run: a curve for each number of its log, and the sampled completions with their boxes. Static HTML without
+// scripts, made anew from the log each time; the pictures lie beside it. Text from data and models is escaped.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+namespace detail {
+using curve = std::vector<std::pair<double, double>>;
+
+inline std::string short_number(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", v);
+  return text;
+}
+
+/// The number at a JSON pointer, or nothing.
+inline std::optional<double> number_at(io::json const& line, std::string const& pointer) {
+  io::json::json_pointer const place(pointer);
+  if (!line.contains(place) || !line[place].is_number()) return std::nullopt;
+  double const v = line[place].get<double>();
+  return std::isfinite(v) ? std::optional(v) : std::nullopt;
+}
+
+inline std::string draw(curve const& c, std::string const& name) {
+  constexpr double width = 320, height = 90;
+  double low = c.front().second, high = low;
+  for (auto const& [x, y] : c) low = std::min(low, y), high = std::max(high, y);
+  double const first = c.front().first, span = std::max(c.back().first - first, 1e-9), range = std::max(high - low, 1e-12);
+  std::string points;
+  for (auto const& [x, y] : c)
+    points += short_number(4 + (width - 8) * (x - first) / span) + "," + short_number(height - 4 - (height - 8) * (y - low) / range) + " ";
+  return "<figure><svg viewBox=\"0 0 320 90\"><polyline points=\"" + points + "\"/></svg><figcaption>" + io::escape_html(name) + ": " +
+         short_number(c.back().second) + " (" + short_number(low) + " .. " + short_number(high) + ")</figcaption></figure>\n";
+}
+
+inline std::string show_sample(io::json const& s, index step) {
+  auto text = [&](char const* name) { return s.contains(name) && s[name].is_string() ? s[name].get<std::string>() : std::string(); };
+  auto number = [&](char const* name) {
+    auto const v = number_at(s, std::string("/") + name);
+    return v ? short_number(*v) : std::string("none");
+  };
+  std::string out = "<section><h2>step " + std::to_string(step) + ", reward " + number("reward") + ", advantage " + number("advantage") + "</h2>\n";
+  if (auto const name = text("picture"); !name.empty() && name.find('/') == name.npos)
+    out += "<figure><img src=\"" + io::escape_html(name) + "\" alt=\"picture with the boxes of the answer\"></figure>\n";
+  return out + "<pre>" + io::escape_html(text("prompt")) + "</pre>\n<pre>" + io::escape_html(text("text")) + "</pre></section>\n";
+}
+}  // namespace detail
+
+/// Writes `folder`/index.html from the lines of `folder`/log.jsonl; lines that are torn are left out. The samples of the last
+/// `most` steps that have some are shown, the newest first. Errors: file_access.
+inline void write_grpo_page(std::string const& folder, std::size_t most = 10) {
+  std::vector<std::pair<std::string, std::string>> wanted{
+      {"reward", "/reward/mean"}, {"deviation of the reward", "/reward/deviation"}};
+  std::vector<std::pair<std::string, std::string>> const others{
+      {"share of groups without spread", "/constant_share"}, {"ratios clipped below", "/clip_low"}, {"ratios clipped above", "/clip_high"},
+      {"KL to the reference", "/kl"}, {"entropy (estimate)", "/entropy"}, {"length in tokens", "/length/mean"},
+      {"share of truncated completions", "/truncated_share"}, {"norm of the gradient", "/gradient_norm"}, {"tokens/s", "/tokens_per_second"}};
+  std::vector<io::json> lines;
+  for (io::jsonl_reader rows((std::filesystem::path(folder) / "log.jsonl").string()); auto line = rows.next();)
+    if (line->value && detail::number_at(*line->value, "/step")) lines.push_back(std::move(*line->value));
+  if (!lines.empty() && lines.back().contains("rewards") && lines.back()["rewards"].is_object())
+    for (auto const& [name, unused] : lines.back()["rewards"].items()) {
+      auto const at = "/rewards" + (io::json::json_pointer() / name).to_string();
+      wanted.emplace_back("reward " + name + ", before its weight", at + "/before/mean");
+      wanted.emplace_back("reward " + name + ", after its weight", at + "/after/mean");
+    }
+  wanted.insert(wanted.end(), others.begin(), others.end());
+  std::string html =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>GRPO</title><style>"
+      "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#222;background:#fff}"
+      "h1{font-size:1.4em}h2{font-size:1em}section{border-top:1px solid #ccc;padding:1em 0}.curves{display:flex;gap:1em;flex-wrap:wrap}"
+      "figure{margin:0;max-width:36em}svg{width:320px;height:90px;background:#f5f5f5}polyline{fill:none;stroke:#246;stroke-width:1.5}"
+      "figcaption{color:#555}img{width:100%;height:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f5f5f5;padding:.5em}"
+      "</style></head><body>\n<h1>GRPO, " + std::to_string(lines.size()) + " steps</h1>\n<div class=curves>\n";
+  for (auto const& [name, pointer] : wanted) {
+    detail::curve c;
+    for (std::size_t i = 0; i < lines.size(); ++i)
+      if (auto const v = detail::number_at(lines[i], pointer)) c.emplace_back(static_cast<double>(i), *v);
+    if (!c.empty()) html += detail::draw(c, name);
+  }
+  html += "</div>\n";
+  for (auto line = lines.rbegin(); line != lines.rend() && most > 0; ++line) {
+    if (!line->contains("samples") || !(*line)["samples"].is_array()) continue;
+    for (auto const& s : (*line)["samples"]) html += detail::show_sample(s, static_cast<index>(*detail::number_at(*line, "/step")));
+    --most;
+  }
+  io::write_file((std::filesystem::path(folder) / "index.html").string(), html + "</body></html>\n");
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
 // ---- medmo/train/read_ahead.hpp
 // Makes things ahead of their use on one thread of its own: training samples out of files, so that pictures are decoded
 // while the model computes. Results come in order; an error comes where its result would have. Bounded in number and bytes.
@@ -24348,7 +24987,7 @@ class read_ahead {
         made_.push_back({std::move(*next), size});
         bytes_ += size;
       } else {
-        fault_ = fault;
+        fault_ = std::move(fault);  // its last owner is the other thread
         ended_ = true;
       }
       ready_.notify_one();
@@ -24369,6 +25008,19 @@ class read_ahead {
 };
 
 }  // namespace medmo::inline MEDMO_ABI::train
+
+// ---- medmo/train/recipe.hpp
+// recipe.json: what is trained on what, stage by stage. A field that is not known is an error, and so is a value that cannot
+// be. {"model": FOLDER, "seed": 0, "stages": [{"preset": "medmo_stage2", "data": [PATH or {"path", "folder"}], ...}]}; the other
+// fields of a stage are those that read_stage reads, in docs/training.md. Source of the presets: MedMO's paper, section 4.1.
+
+#include <array>
+#include <cmath>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 // ---- medmo/train/sample.hpp
 // From a conversation and its pictures to what a trainer takes: ids by the one chat renderer, patches, and which tokens are
@@ -24479,6 +25131,301 @@ training_sample make_sample(text::tokenizer<T> const& t, conversation const& row
   }
   return s;
 }
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
+namespace medmo::inline MEDMO_ABI::train {
+
+enum class stage_kind { sft, grpo };
+
+/// GRPO's own numbers. Which rewards exist is the program's business: names and weights are handed on.
+struct grpo_recipe {
+  index group_size = 8, groups = 1, iterations = 1, max_new_tokens = 512;
+  double temperature = 1, clip_low = 0.15, clip_high = 0.25, beta = 0;
+  std::string loss = "dapo";
+  std::vector<std::pair<std::string, double>> rewards = {{"box", 1}};
+};
+
+struct stage_recipe {
+  std::string name;
+  stage_kind kind = stage_kind::sft;
+  std::vector<data_file> data;
+  index resolution = 0;         ///< side of a square whose area pictures have at most; 0: the model's own
+  learned_part learned = learned_part::answers;
+  index max_tokens = 8192;
+  trained_parts parts{};
+  index batch = 1, accumulation = 1;  ///< samples of a pass, passes of a step
+  index pass_tokens = 0;        ///< most tokens of a pass, if above 0, in place of `batch` samples; the step stays batch x accumulation
+  batch_lengths lengths = batch_lengths::mixed;
+  std::array<double, model_parts> learning_rate = {1e-5, 1e-5, 1e-5, 1e-5, 1e-5};
+  decline shape = decline::cosine;
+  double warm_up = 0.03;        ///< share of the steps
+  double epochs = 1;
+  index steps = 0;              ///< above 0: in place of epochs
+  double weight_decay = 0, max_gradient_norm = 1;
+  lora_options lora{};
+  augment_options augment{};
+  index save_every = 100;       ///< steps
+  grpo_recipe grpo{};
+
+  index step_rows() const { return batch * accumulation; }
+  index total_steps(index steps_of_an_epoch) const {
+    if (steps > 0) return steps;
+    double const n = std::ceil(epochs * static_cast<double>(steps_of_an_epoch));
+    return std::max<index>(1, static_cast<index>(std::min(n, 9e7)));
+  }
+};
+
+struct recipe {
+  std::string model;
+  std::uint64_t seed = 0;
+  std::vector<stage_recipe> stages;
+};
+
+/// medmo_stage1 .. medmo_stage4. From the paper: resolution of stages 1 and 2, batch, accumulation, learning rate and cosine
+/// as given. Open there and ours: everything else, and of stage 4 all numbers (docs/training.md marks each).
+inline std::optional<stage_recipe> preset(std::string_view name) {
+  auto of = [&](index resolution, index batch, index accumulation, double rate) {
+    stage_recipe s;
+    s.name = name;
+    s.resolution = resolution;
+    s.batch = batch;
+    s.accumulation = accumulation;
+    s.learning_rate.fill(rate);
+    return s;
+  };
+  if (name == "medmo_stage1") return of(768, 10, 2, 1e-5);
+  if (name == "medmo_stage2") return of(1280, 2, 8, 8e-6);
+  if (name == "medmo_stage3") return of(1280, 10, 2, 5e-6);
+  if (name != "medmo_stage4") return std::nullopt;
+  auto s = of(1280, 1, 1, 1e-6);
+  s.kind = stage_kind::grpo;
+  s.shape = decline::constant;
+  s.warm_up = 0;
+  return s;
+}
+
+namespace detail {
+/// Typed fields of an object, into variables; what was not asked for is an error at the end.
+class recipe_fields {
+ public:
+  recipe_fields(io::json_fields fields) : fields_(std::move(fields)) {}
+
+  io::json_fields const& raw() const { return fields_; }
+  io::json const* find(char const* name) {
+    known_.push_back(name);
+    return fields_.find(name);
+  }
+  std::optional<io::json_fields> nested(char const* name) {
+    known_.push_back(name);
+    return fields_.nested(name);
+  }
+  void read(char const* name, index& to, index least, index most) {
+    known_.push_back(name);
+    if (auto v = fields_.integer(name)) within(name, static_cast<double>(to = *v), static_cast<double>(least), static_cast<double>(most));
+  }
+  void read(char const* name, double& to, double least, double most) {
+    known_.push_back(name);
+    if (auto v = fields_.number(name)) within(name, to = *v, least, most);
+  }
+  void read(char const* name, bool& to) {
+    known_.push_back(name);
+    if (auto v = fields_.boolean(name)) to = *v;
+  }
+  void read(char const* name, std::string& to) {
+    known_.push_back(name);
+    if (auto v = fields_.text(name)) to = *v;
+  }
+  template <class E>
+  void read(char const* name, E& to, std::initializer_list<std::pair<char const*, E>> names) {
+    known_.push_back(name);
+    auto const v = fields_.text(name);
+    if (!v) return;
+    std::string all;
+    for (auto const& [text, value] : names) {
+      if (*v == text) return void(to = value);
+      all += (all.empty() ? "" : ", ") + std::string(text);
+    }
+    refuse(name, all, io::excerpt(*v));
+  }
+  void finish() const {
+    for (auto const& [name, value] : fields_.object().items())
+      if (std::find(known_.begin(), known_.end(), name) == known_.end()) refuse(io::excerpt(name), "a field of a recipe", "an unknown one");
+  }
+  [[noreturn]] void refuse(std::string const& name, std::string expected, std::string found) const {
+    MEDMO_THROW(errc::bad_json, fields_.where(name), std::move(expected), std::move(found));
+  }
+
+ private:
+  void within(char const* name, double v, double least, double most) const {
+    if (v >= least && v <= most) return;
+    auto text = [](double x) { return io::excerpt(io::json(x)); };
+    refuse(name, text(least) + " .. " + text(most), text(v));
+  }
+  io::json_fields fields_;
+  std::vector<std::string> known_;
+};
+
+inline constexpr std::array<char const*, model_parts> part_names = {"vision_tower", "merger", "deepstack_mergers", "decoder", "embeddings"};
+
+inline void read_data(recipe_fields& f, std::vector<data_file>& to) {
+  auto const* list = f.find("data");
+  if (!list) return;
+  auto one = [&](io::json const& v) {
+    if (v.is_string()) return to.push_back({v.get<std::string>()});
+    recipe_fields d(io::json_fields(v, f.raw().where("data")));
+    data_file file;
+    d.read("path", file.path);
+    d.read("folder", file.folder);
+    d.finish();
+    if (file.path.empty()) d.refuse("path", "a file of JSON lines", "none");
+    to.push_back(std::move(file));
+  };
+  if (!list->is_array()) return one(*list);
+  for (auto const& v : *list) one(v);
+}
+
+inline void read_parts(recipe_fields& f, trained_parts& to) {
+  auto const* list = f.find("train");
+  if (!list) return;
+  auto const names = *f.raw().texts("train");
+  to = {false, false, false, false, false};
+  for (auto const& name : names) {
+    if (name == part_names[0]) to.vision_tower = true;
+    else if (name == part_names[1]) to.merger = true;
+    else if (name == part_names[2]) to.deepstack_mergers = true;
+    else if (name == part_names[3]) to.decoder = true;
+    else if (name == part_names[4]) to.embeddings = true;
+    else f.refuse("train", "vision_tower, merger, deepstack_mergers, decoder, embeddings", io::excerpt(name));
+  }
+}
+
+inline void read_rates(recipe_fields& f, std::array<double, model_parts>& to) {
+  auto const* v = f.find("learning_rate");
+  if (!v) return;
+  if (!v->is_object()) {
+    double rate = 0;
+    f.read("learning_rate", rate, 0, 1);
+    return to.fill(rate);
+  }
+  recipe_fields parts(*f.nested("learning_rate"));
+  for (std::size_t i = 0; i < model_parts; ++i) parts.read(part_names[i], to[i], 0, 1);
+  parts.finish();
+}
+
+inline void read_lora(recipe_fields& f, lora_options& to) {
+  auto nested = f.nested("lora");
+  if (!nested) return;
+  recipe_fields l(*nested);
+  to.rank = 16;
+  l.read("rank", to.rank, 1, kernels::low_rank::max_rank);
+  l.read("alpha", to.alpha, 0, 1e6);
+  l.read("within", to.within);
+  if (l.find("targets")) to.targets = *l.raw().texts("targets");
+  l.finish();
+}
+
+inline void read_augment(recipe_fields& f, augment_options& to) {
+  auto nested = f.nested("augment");
+  if (!nested) return;
+  recipe_fields a(*nested);
+  a.read("crop", to.crop, 0, 1);
+  a.read("least_area", to.least_area, 0.01, 1);
+  a.read("least_box", to.least_box, 0, 1);
+  a.read("scale", to.scale, 0, 1);
+  a.read("least_scale", to.least_scale, 0.1, 10);
+  a.read("most_scale", to.most_scale, 0.1, 10);
+  a.read("flip", to.flip, 0, 1);
+  a.read("intensity", to.intensity, 0, 1);
+  a.read("contrast", to.contrast, 0, 0.99);
+  a.read("brightness", to.brightness, 0, 255);
+  a.finish();
+  check(to);
+}
+
+inline void read_grpo(recipe_fields& f, grpo_recipe& to) {
+  auto nested = f.nested("grpo");
+  if (!nested) return;
+  recipe_fields g(*nested);
+  g.read("group_size", to.group_size, 2, 1024);
+  g.read("groups", to.groups, 1, 1024);
+  g.read("iterations", to.iterations, 1, 64);
+  g.read("max_new_tokens", to.max_new_tokens, 1, 65536);
+  g.read("temperature", to.temperature, 0.01, 10);
+  g.read("clip_low", to.clip_low, 0, 1);
+  g.read("clip_high", to.clip_high, 0, 10);
+  g.read("beta", to.beta, 0, 10);
+  g.read("loss", to.loss, {{"grpo", std::string("grpo")}, {"bnpo", "bnpo"}, {"dr_grpo", "dr_grpo"}, {"dapo", "dapo"}});
+  if (auto rewards = g.nested("rewards")) {
+    to.rewards.clear();
+    for (auto const& [name, weight] : rewards->object().items()) {
+      auto const w = rewards->number(name);
+      if (!w || !std::isfinite(*w)) g.refuse("rewards", "a weight for each name", io::excerpt(weight));
+      to.rewards.emplace_back(name, *w);
+    }
+  }
+  g.finish();
+}
+
+inline stage_recipe read_stage(io::json const& value, std::string const& where) {
+  recipe_fields f(io::json_fields(value, where));
+  stage_recipe s;
+  if (std::string name; f.find("preset")) {
+    f.read("preset", name);
+    auto known = preset(name);
+    if (!known) f.refuse("preset", "medmo_stage1 .. medmo_stage4", io::excerpt(name));
+    s = std::move(*known);
+  }
+  f.read("name", s.name);
+  f.read("kind", s.kind, {{"sft", stage_kind::sft}, {"grpo", stage_kind::grpo}});
+  read_data(f, s.data);
+  f.read("resolution", s.resolution, 0, 4096);
+  f.read("learned", s.learned, {{"answers", learned_part::answers}, {"answers_and_newline", learned_part::answers_and_newline}, {"everything", learned_part::everything}});
+  f.read("max_tokens", s.max_tokens, 16, 262144);
+  read_parts(f, s.parts);
+  f.read("batch", s.batch, 1, 4096);
+  f.read("accumulation", s.accumulation, 1, 4096);
+  f.read("pass_tokens", s.pass_tokens, 0, 1 << 20);
+  f.read("lengths", s.lengths, {{"mixed", batch_lengths::mixed}, {"bucketed", batch_lengths::bucketed}});
+  read_rates(f, s.learning_rate);
+  f.read("schedule", s.shape, {{"constant", decline::constant}, {"linear", decline::linear}, {"cosine", decline::cosine}});
+  f.read("warm_up", s.warm_up, 0, 1);
+  f.read("epochs", s.epochs, 0, 1e6);
+  f.read("steps", s.steps, 0, 90'000'000);
+  f.read("weight_decay", s.weight_decay, 0, 1);
+  f.read("max_gradient_norm", s.max_gradient_norm, 1e-6, 1e6);
+  read_lora(f, s.lora);
+  read_augment(f, s.augment);
+  f.read("save_every", s.save_every, 1, 90'000'000);
+  read_grpo(f, s.grpo);
+  f.finish();
+  if (s.data.empty()) f.refuse("data", "at least one file", "none");
+  return s;
+}
+}  // namespace detail
+
+/// A recipe; `where` names it in messages. Errors: bad_json naming the field.
+inline recipe parse_recipe(io::json const& document, std::string const& where) {
+  detail::recipe_fields f(io::json_fields(document, where));
+  recipe r;
+  f.read("model", r.model);
+  index seed = 0;
+  f.read("seed", seed, 0, index{1} << 53);
+  r.seed = static_cast<std::uint64_t>(seed);
+  auto const* stages = f.find("stages");
+  f.finish();
+  if (r.model.empty()) f.refuse("model", "a folder", "none");
+  if (!stages || !stages->is_array() || stages->empty() || stages->size() > 100) f.refuse("stages", "a list of 1 to 100", stages ? io::excerpt(*stages) : "none");
+  for (std::size_t i = 0; i < stages->size(); ++i) {
+    auto s = detail::read_stage((*stages)[i], where + ": stage " + std::to_string(i + 1));
+    s.lora.seed = r.seed;
+    r.stages.push_back(std::move(s));
+  }
+  return r;
+}
+
+/// The same of a file. Errors: also file_access.
+inline recipe read_recipe(std::string const& path) { return parse_recipe(io::read_json(path), path); }
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
@@ -27343,21 +28290,7 @@ struct page_options {
   std::function<image(std::string const&)> read_picture = [](std::string const& path) { return io::read_image(path); };
 };
 
-/// Text as HTML shows it: markup means nothing, bytes that are no UTF-8 are U+FFFD, control characters are spaces.
-inline std::string escape_html(std::string_view text) {
-  auto const quoted = io::json(std::string(text)).dump(-1, ' ', false, io::json::error_handler_t::replace);
-  auto const sound = io::json::parse(quoted, nullptr, false).get<std::string>();
-  std::string out;
-  for (char c : sound) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? ' ' : c;
-  }
-  return out;
-}
+using io::escape_html;
 
 namespace detail {
 inline constexpr std::string_view page_style =
