@@ -113,8 +113,9 @@ TEST_CASE("vjp references: attention against central differences") {
 
 TEST_CASE("matmul_vjp: against sums in double, f32 and bf16, several products of one x") {
   for (auto type : {medmo::dtype::f32, medmo::dtype::bf16})
-    for (auto [t, k, o1, o2] : {std::array<index, 4>{1, 1, 1, 1}, {5, 17, 7, 3}, {33, 64, 65, 16}, {70, 130, 100, 257}})
+    for (auto const& sizes : {std::array<index, 4>{1, 1, 1, 1}, {5, 17, 7, 3}, {33, 64, 65, 16}, {70, 130, 100, 257}})
       for (int threads_now : {1, 2}) {
+        index const t = sizes[0], k = sizes[1], o1 = sizes[2], o2 = sizes[3];
         CAPTURE(name_of(type));
       CAPTURE(t);
       CAPTURE(k);
@@ -209,7 +210,8 @@ TEST_CASE("matmul_vjp: of quantised weights, and of a mix of types, as if each s
 }
 
 TEST_CASE("low_rank_add: against sums in double, forward and back, whatever rows come together") {
-  for (auto [t, k, o, r] : {std::array<index, 4>{1, 5, 3, 1}, {37, 70, 33, 4}, {50, 64, 130, 16}}) {
+  for (auto const& sizes : {std::array<index, 4>{1, 5, 3, 1}, {37, 70, 33, 4}, {50, 64, 130, 16}}) {
+    index const t = sizes[0], k = sizes[1], o = sizes[2], r = sizes[3];
     CAPTURE(t);
     random_rows x("x", t, k, 1), a("a", r, k), b("b", o, r), y("y", t, o, 2), back("back", t, o, 1), d_x("d_x", t, k, 1),
         d_a("d_a", r, k), d_b("d_b", o, r);

@@ -60,7 +60,9 @@ TEST_CASE("norm_of: exact to rounding, not finite if a number is not, the same w
 TEST_CASE("schedule: the factors of transformers") {
   auto const goldens = parity::read_json(std::string(MEDMO_TEST_DATA) + "/train/goldens.json");
   std::size_t seen = 0;
-  for (auto const& [key, factors] : goldens["schedules"].items()) {
+  for (auto const& item : goldens["schedules"].items()) {
+    std::string const key = item.key();
+    auto const& factors = item.value();
     CAPTURE(key);
     auto const first = key.find(' '), second = key.rfind(' ');
     auto const kind = key.substr(0, first);

@@ -235,7 +235,9 @@ TEST_CASE("trainer: a frozen part has no gradient, and the others have the bytes
       auto const some = gradients(model, options);
       CHECK(!some.empty());
       std::size_t expected = 0;
-      for (auto const& [name, g] : all) {
+      for (auto const& one : all) {
+        auto const& name = one.first;
+        auto const& g = one.second;
         bool const wanted = c.parts.has(train::part_of(name));
         expected += wanted ? 1 : 0;
         CAPTURE(name);
