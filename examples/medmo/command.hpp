@@ -26,6 +26,7 @@ void add_chat(CLI::App& app);
 void add_score(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_grpo(CLI::App& app);
 void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_quantize(CLI::App& app);

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   command::add_score(app);
   command::add_embed(app);
   command::add_evaluate(app);
+  command::add_grpo(app);
   command::add_init(app);
   command::add_inspect(app);
   command::add_quantize(app);
