@@ -25429,6 +25429,131 @@ inline recipe read_recipe(std::string const& path) { return parse_recipe(io::rea
 
 }  // namespace medmo::inline MEDMO_ABI::train
 
+// ---- medmo/train/sft.hpp
+// Supervised fine-tuning as a recipe's stage says: rows in their order, made into samples by a thread ahead, steps of the
+// trainer. Where it stops and goes on is a cursor; files of states and logs are the caller's.
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace medmo::inline MEDMO_ABI::train {
+
+/// What the trainer gets of a stage of `total` steps.
+inline trainer_options options_of(stage_recipe const& s, index total) {
+  trainer_options o;
+  o.parts = s.parts;
+  o.lora = s.lora;
+  o.learning_rate = s.learning_rate;
+  o.schedule = {s.shape, static_cast<index>(std::ceil(s.warm_up * static_cast<double>(total))), total};
+  o.adamw.weight_decay = s.weight_decay;
+  o.max_gradient_norm = s.max_gradient_norm;
+  return o;
+}
+
+/// Samples of one step and what was wrong with the rows that are missing.
+struct training_batch {
+  std::vector<training_sample> samples;
+  std::vector<std::string> faults;
+  data_cursor next;  ///< behind it
+
+  std::size_t bytes() const {
+    std::size_t n = 0;
+    for (auto const& s : samples) {
+      n += s.ids.size() * (sizeof(index) + 1);
+      for (auto const& p : s.pictures) n += static_cast<std::size_t>(p.patches.size()) * sizeof(float);
+    }
+    return n;
+  }
+};
+
+struct sft_step {
+  step_report report;            ///< of no tokens where no row of the batch was good
+  std::vector<std::string> faults;
+  data_cursor next;
+  index batch = 0, batches = 0;  ///< taken so far, and in all
+  index tokens = 0;              ///< that went through the model
+  double seconds = 0;
+};
+
+/// Rows that a stage makes samples of. `pictures`: the model's own sizes. All must outlive what uses it.
+template <text::tokenizer_configuration T>
+class sample_source {
+ public:
+  sample_source(dataset const& data, text::tokenizer<T> const& tokenizer, vision::preprocess_options const& pictures, stage_recipe const& stage,
+                std::uint64_t seed, index rank = 0, index ranks = 1)
+      : data_(data), tokenizer_(tokenizer), stage_(stage), seed_(seed),
+        order_(data.lengths(), {seed, stage.step_rows(), stage.lengths, rank, ranks}) {
+    options_.pictures = pictures;
+    if (stage.resolution > 0) {
+      options_.pictures.max_pixels = stage.resolution * stage.resolution;
+      options_.pictures.min_pixels = std::min(options_.pictures.min_pixels, options_.pictures.max_pixels);
+    }
+    options_.learned = stage.learned;
+    options_.max_tokens = stage.max_tokens;
+  }
+
+  data_order const& order() const { return order_; }
+  /// The batch at a cursor, a pure function of it. Bad rows (a picture that cannot be read, too many tokens) are told in it.
+  training_batch make(data_cursor const& at) const {
+    training_batch b;
+    b.next = order_.next(at);
+    for (index row : order_.at(at)) {
+      try {
+        auto c = data_.read(row);
+        auto pictures = data_.pictures(row, c);
+        augment(c, pictures, stage_.augment,
+                random_stream(mix64(seed_ ^ mix64(static_cast<std::uint64_t>(at.epoch))), stream_of("augment") + static_cast<std::uint64_t>(row)));
+        b.samples.push_back(make_sample(tokenizer_, c, pictures, options_));
+      } catch (error const& e) {
+        b.faults.push_back(e.what());
+      }
+    }
+    return b;
+  }
+
+ private:
+  dataset const& data_;
+  text::tokenizer<T> const& tokenizer_;
+  stage_recipe const& stage_;
+  std::uint64_t seed_;
+  sample_options options_;
+  data_order order_;
+};
+
+/// Steps from `from` on until `batches` are taken in all or done(step) says so. The result is a function of the trainer's
+/// state, the source and the cursor alone. Errors: those of trainer.step; of files that cannot be read at all.
+template <model_configuration C, text::tokenizer_configuration T>
+void run_sft(trainer<C>& trainer, sample_source<T> const& source, stage_recipe const& stage, data_cursor from, index batches,
+             std::function<bool(sft_step const&)> const& done) {
+  auto taken = [&](data_cursor const& c) { return c.epoch * source.order().batches_per_epoch() + c.batch; };
+  data_cursor ahead = from;
+  read_ahead<training_batch> next(
+      [&]() -> std::optional<training_batch> {
+        if (taken(ahead) >= batches) return std::nullopt;
+        auto b = source.make(ahead);
+        ahead = b.next;
+        return b;
+      },
+      [](training_batch const& b) { return b.bytes(); });
+  auto start = std::chrono::steady_clock::now();
+  while (auto b = next.take()) {
+    sft_step step{{}, std::move(b->faults), b->next, taken(b->next), batches, 0, 0};
+    std::vector<index> tokens;
+    for (auto const& s : b->samples) tokens.push_back(static_cast<index>(s.ids.size())), step.tokens += tokens.back();
+    if (!b->samples.empty())
+      step.report = trainer.step(b->samples, stage.pass_tokens > 0 ? samples_per_pass(tokens, stage.pass_tokens) : stage.batch);
+    auto const now = std::chrono::steady_clock::now();
+    step.seconds = std::chrono::duration<double>(now - start).count();
+    start = now;
+    if (done(step)) return;
+  }
+}
+
+}  // namespace medmo::inline MEDMO_ABI::train
+
 // ---- medmo/evaluate/averages.hpp
 // The averages of the paper's tables out of the results of single benchmarks. An average is given only if every part is there:
 // a mean over fewer parts is another number.
@@ -28807,6 +28932,15 @@ void write_random_checkpoint(std::string const& folder, init_options const& opti
 
 }  // namespace medmo::inline MEDMO_ABI
 
+// ---- medmo/save.hpp
+// A model with changed weights as a Hugging Face folder, which `load` and transformers read: weights, config.json, and the
+// tokenizer and other small files of the folder that it came from.
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
 // ---- medmo/write_config.hpp
 // The config.json of a compiled-in configuration, as transformers 4 and 5 load it: AutoConfig and
 // Qwen3VLForConditionalGeneration for a vision-language configuration, Qwen3ForCausalLM or LlamaForCausalLM for text only.
@@ -28914,6 +29048,58 @@ std::string config_json(dtype type) {
 template <model_configuration C>
 void write_config(std::string const& folder, dtype type) {
   io::write_file(folder + "/config.json", config_json<C>(type));
+}
+
+}  // namespace medmo::inline MEDMO_ABI
+
+namespace medmo::inline MEDMO_ABI {
+
+/// Writes `weights` into a new folder `to`. Matrices stay f32 or bf16, any other type becomes bf16; vectors are f32. Adapters are
+/// not merged. `base`: a folder whose other files are copied; empty: none. Errors: file_access.
+template <model_configuration C>
+void save_model(model_weights<C> weights, std::string const& to, std::string const& base) {
+  namespace fs = std::filesystem;
+  std::error_code fault;
+  if (!fs::create_directory(to, fault)) MEDMO_THROW(errc::file_access, to, "a folder that can be made", fault ? fault.message() : "one that is there");
+  if (fs::is_directory(base, fault))
+    for (char const* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt",
+                             "added_tokens.json", "special_tokens_map.json", "generation_config.json", "preprocessor_config.json",
+                             "video_preprocessor_config.json", "processor_config.json"})
+      if (fs::exists(base + "/" + name, fault) && !fs::copy_file(base + "/" + name, to + "/" + name, fault))
+        MEDMO_THROW(errc::file_access, to + "/" + name, "room for a copy", fault.message());
+  auto const shapes = detail::random_tensors<C>();
+  io::safetensors_writer out(to + "/model.safetensors");
+  bool any_f32 = false;
+  auto type_of = [&](auto const& t) {
+    if constexpr (requires { t.stored; }) return t.stored.type == dtype::f32 ? dtype::f32 : dtype::bf16;
+    else return dtype::f32;
+  };
+  std::size_t next = 0;
+  for_each_tensor(weights, [&](std::string const& name, auto& t) {
+    if constexpr (requires { t.stored; }) any_f32 = any_f32 || t.stored.type == dtype::f32;
+    out.declare(name, type_of(t), shapes[next++].shape);
+  });
+  std::vector<float> row;
+  std::vector<bf16> rounded;
+  for_each_tensor(weights, [&](std::string const&, auto& t) {
+    if constexpr (requires { t.stored; }) {
+      row.resize(static_cast<std::size_t>(t.cols));
+      rounded.resize(row.size());
+      for (index r = 0; r < t.rows; ++r) {
+        kernels::read_row(t.stored, r, row.data());
+        if (t.stored.type == dtype::f32) {
+          out.append(std::as_bytes(std::span(row)));
+          continue;
+        }
+        for (std::size_t i = 0; i < row.size(); ++i) rounded[i] = bf16(row[i]);
+        out.append(std::as_bytes(std::span(rounded)));
+      }
+    } else {
+      out.append(std::as_bytes(std::span(t.data, static_cast<std::size_t>(t.size))));
+    }
+  });
+  out.commit();
+  write_config<C>(to, any_f32 ? dtype::f32 : dtype::bf16);  // last: a folder with a config.json is complete
 }
 
 }  // namespace medmo::inline MEDMO_ABI
