@@ -30,6 +30,7 @@ void add_grpo(CLI::App& app);
 void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_train(CLI::App& app);
 
 template <class... C>
 struct configuration_list {};

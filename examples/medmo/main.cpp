@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   command::add_init(app);
   command::add_inspect(app);
   command::add_quantize(app);
+  command::add_train(app);
   try {
     app.parse(argc, argv);
     return 0;
