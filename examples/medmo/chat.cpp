@@ -1,4 +1,6 @@
 // medmo chat: a conversation on the terminal, or an answer for each line that comes through a pipe.
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -45,17 +47,21 @@ constexpr char const* usage =
 constexpr std::size_t terminal_line = 4095;  // bytes; a terminal drops the rest of a line without a word
 
 volatile std::sig_atomic_t interrupts = 0;
+int wake[2] = {-1, -1};  // a byte for each interrupt: a wait for input sees it, whichever thread the signal came to
 
 /// While it lives, Ctrl-C is counted; it ends the program only when nobody has taken notice of it twice.
 struct interrupt_guard {
   interrupt_guard() {
+    if (wake[0] < 0 && ::pipe2(wake, O_NONBLOCK | O_CLOEXEC) != 0) std::perror("medmo: pipe");
+    for (char c; ::read(wake[0], &c, 1) == 1;) {}
     interrupts = 0;
     struct sigaction action {};
     action.sa_handler = [](int) {
       interrupts = interrupts + 1;
       if (interrupts > 2) ::_exit(130);
+      [[maybe_unused]] auto written = ::write(wake[1], "", 1);
     };
-    ::sigaction(SIGINT, &action, &before_);  // no SA_RESTART: reading a line ends too
+    ::sigaction(SIGINT, &action, &before_);
   }
   interrupt_guard(interrupt_guard const&) = delete;
   ~interrupt_guard() { ::sigaction(SIGINT, &before_, nullptr); }
@@ -108,15 +114,16 @@ class conversation {
   /// A line, or false at the end. A person's Ctrl-C throws the line away; a second one on the empty line is the end.
   bool read(std::string& line) {
     if (!person_) return static_cast<bool>(std::getline(std::cin, line));
+    interrupt_guard guard;  // before the prompt: who sees it may press Ctrl-C
     std::fputs("> ", stderr);
-    interrupt_guard guard;
-    while (!std::getline(std::cin, line)) {
-      if (interrupts != 1) return false;
-      std::clearerr(stdin);
-      std::cin.clear();
+    for (;;) {
+      pollfd ready[] = {{0, POLLIN, 0}, {wake[0], POLLIN, 0}};
+      if (::poll(ready, 2, -1) < 0) continue;  // by the signal: the pipe tells
+      if (!(ready[1].revents & POLLIN)) return static_cast<bool>(std::getline(std::cin, line));
+      for (char c; ::read(wake[0], &c, 1) == 1;) {}
+      if (interrupts > 1) return false;
       std::fputs("\n(Ctrl-C again, Ctrl-D or /quit ends)\n> ", stderr);
     }
-    return true;
   }
 
   /// One line. An error is told, and the conversation goes on as if the line had not been.
