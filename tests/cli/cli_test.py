@@ -673,6 +673,15 @@ class Examples(unittest.TestCase):
     def test_04_box_reward(self):
         self.compare("04_box_reward")
 
+    def test_05_lora(self):
+        """Training takes a machine's rounding along: how many answers get right may differ by a few."""
+        program = pathlib.Path(MEDMO).with_name("example_05_lora")
+        if not program.exists():
+            self.skipTest(f"{program.name} is not built")
+        done = subprocess.run([program], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, "right after: (4|50)")
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
