@@ -25121,7 +25121,9 @@ training_sample make_sample(text::tokenizer<T> const& t, conversation const& row
     }
   }
   training_sample s;
-  s.ids = text::render_chat(t, messages, {.prompt = text::generation_prompt::omit}).ids;
+  text::chat_options whole;
+  whole.prompt = text::generation_prompt::omit;
+  s.ids = text::render_chat(t, messages, whole).ids;
   limit(static_cast<index>(s.ids.size()));
   s.learned = learned_marks(t, std::span<index const>(s.ids), options.learned);
   if (learned_tokens(s) == 0) MEDMO_THROW(errc::bad_argument, row.where, "a token to learn", "none");
